@@ -1,0 +1,1 @@
+"""What should happen and whether it is sound: contracts, plans, their assembly and their progress."""

@@ -1,0 +1,1 @@
+"""What may happen next: conditions, policies and their engine, as pure values and functions."""
