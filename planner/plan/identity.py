@@ -75,7 +75,7 @@ class Identity:
 
 
 def branch_label(index: int) -> str:
-    """Return the label of the branch at `index` from 0: a … z, aa, ab …"""
+    """Return the label of the branch at `index` from 0: a to z, then aa, ab and so on."""
     label = ""
     index += 1
     while index:

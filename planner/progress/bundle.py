@@ -70,9 +70,7 @@ def ancestor_ids(plan: PlanGraph, node_id: str) -> tuple[str, ...]:
     return plan.ancestors(node_id)
 
 
-def _produced(
-    plan: PlanGraph, node_id: str, outputs: Mapping[str, Mapping[str, Any]]
-) -> Iterable[tuple[str, Any]]:
+def _produced(plan: PlanGraph, node_id: str, outputs: Mapping[str, Mapping[str, Any]]) -> Iterable[tuple[str, Any]]:
     ancestors = plan.ancestors(node_id)
     facets = dict.fromkeys(f for a in ancestors for f in plan.node(a).output_facets)
     for facet in facets:

@@ -123,6 +123,6 @@ class RunState:
     dispatch_count: int = 0
 
     def with_status(self, *statuses: str) -> tuple[NodeState, ...]:
-        """The nodes in one of `statuses`, in the plan's order."""
+        """Return the nodes in one of `statuses`, in the plan's order."""
         order = self.plan.order if self.plan else ()
         return tuple(self.nodes[node_id] for node_id in order if self.nodes[node_id].status in statuses)

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from planner.plan.graph import PlanGraph
 from planner.plan.lanes import Lane, cut_lanes
 from planner.progress.state import SETTLED, STARTABLE, TERMINAL, NodeState, RequestState, RunState
 
@@ -104,12 +105,15 @@ def next_step(state: RunState) -> Step:
         return EndCancelled()
     if state.plan is None:
         return _planning_step(state)
-    for choose in (_answered, _broken, _expired, _computable, _dispatchable):
-        if step := choose(state):
-            return step
-    if all(node.status in SETTLED for node in state.nodes.values()):
-        return Finish()
-    return _waiting(state)
+    return (
+        _answered(state)
+        or _broken(state)
+        or _expired(state)
+        or _computable(state, state.plan)
+        or _dispatchable(state, state.plan)
+        or _finished(state)
+        or _waiting(state)
+    )
 
 
 def republish_at(published: datetime, count: int) -> datetime:
@@ -123,8 +127,10 @@ def _planning_step(state: RunState) -> Step:
         return Wait(lease, "the planner")
     if state.planning_crashes >= MAX_PLANNING_CRASHES:
         return Fail("poison", message=f"Planning ended {state.planning_crashes} times with the process that did it.")
-    if state.dispatched_at and lease is None and (due := republish_at(state.dispatched_at, state.dispatch_count)) > state.now:
-        return Wait(due, "a worker to plan it")
+    if state.dispatched_at and lease is None:
+        due = republish_at(state.dispatched_at, state.dispatch_count)
+        if due > state.now:
+            return Wait(due, "a worker to plan it")
     return Plan()
 
 
@@ -149,18 +155,21 @@ def _expired(state: RunState) -> Step | None:
     return Reclaim(tuple(n.node_id for n in dead), timed_out) if dead else None
 
 
-def _computable(state: RunState) -> Step | None:
-    ready = tuple(n.node_id for n in _ready(state) if _plan_node_is_virtual(state, n))
+def _computable(state: RunState, plan: PlanGraph) -> Step | None:
+    ready = tuple(n.node_id for n in _ready(state) if plan.node(n.node_id).virtual)
     return Compute(ready) if ready else None
 
 
-def _dispatchable(state: RunState) -> Step | None:
-    assert state.plan is not None  # next_step asks for a plan before it asks for lanes
+def _dispatchable(state: RunState, plan: PlanGraph) -> Step | None:
     due = [n.node_id for n in _ready(state) if not _in_flight(n, state.now)]
     if not due:
         return None
     startable = {n.node_id for n in state.nodes.values() if n.status in STARTABLE}
-    return Dispatch(cut_lanes(state.plan, due, may_walk=startable))
+    return Dispatch(cut_lanes(plan, due, may_walk=startable))
+
+
+def _finished(state: RunState) -> Step | None:
+    return Finish() if all(node.status in SETTLED for node in state.nodes.values()) else None
 
 
 def _waiting(state: RunState) -> Step:
@@ -192,11 +201,6 @@ def _delayed(node: NodeState, now: datetime) -> bool:
 
 def _in_flight(node: NodeState, now: datetime) -> bool:
     return node.dispatched_at is not None and republish_at(node.dispatched_at, node.dispatch_count) > now
-
-
-def _plan_node_is_virtual(state: RunState, node: NodeState) -> bool:
-    assert state.plan is not None  # next_step asks for a plan before it asks for nodes
-    return state.plan.node(node.node_id).virtual
 
 
 def _names(noun: str, ids: Iterable[str]) -> str:

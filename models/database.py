@@ -1,0 +1,92 @@
+"""One pool of connections per process, and what every connection promises."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from models.errors import DatabaseUnavailableError
+from models.settings import SettingsError, get_settings, normalise_database_url
+
+IDLE_SECONDS_BEFORE_PING = 5.0
+"""A connection used a moment ago is taken as alive: a ping on every checkout would double a short transaction."""
+
+SESSION_OPTIONS = " ".join(
+    f"-c {name}={value}"
+    for name, value in {
+        "timezone": "UTC",
+        "statement_timeout": "30s",
+        "lock_timeout": "15s",
+        "idle_in_transaction_session_timeout": "60s",
+    }.items()
+)
+
+
+def dumps(value: Any) -> str:
+    """Return JSON text for a column; NaN has no place in it."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def make_engine(database_url: str, *, pool_size: int = 15, application: str = "flex") -> Engine:
+    """Return an engine of its own for `database_url`; its connections survive neither a fork nor a silent death."""
+    engine = create_engine(
+        normalise_database_url(database_url),
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_timeout=10,
+        pool_recycle=1800,
+        json_serializer=dumps,
+        connect_args={"connect_timeout": 5, "application_name": application, "options": SESSION_OPTIONS},
+    )
+    event.listen(engine, "checkout", _ping_when_idle)
+    event.listen(engine, "checkin", _note_use)
+    # A forked child must not speak on its parent's sockets: it forgets them without closing them.
+    os.register_at_fork(after_in_child=lambda: engine.dispose(close=False))
+    return engine
+
+
+@cache
+def engine() -> Engine:
+    """Return this process's engine for the database of the settings."""
+    url = get_settings().database_url
+    if url is None:
+        raise SettingsError(["DATABASE_URL: not set; give a server's address, or start everything with `flex up`."])
+    return make_engine(url)
+
+
+@contextmanager
+def database_errors() -> Iterator[None]:
+    """Turn what a missing or ending server causes into DatabaseUnavailableError."""
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeout) as error:
+        raise DatabaseUnavailableError from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise DatabaseUnavailableError from error
+        raise
+
+
+def _ping_when_idle(connection: Any, record: Any, _proxy: Any) -> None:
+    used = record.info.get("used_at")
+    if used is None or time.monotonic() - used < IDLE_SECONDS_BEFORE_PING:
+        return
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        connection.rollback()
+    except Exception as error:
+        raise DisconnectionError from error
+
+
+def _note_use(_connection: Any, record: Any) -> None:
+    record.info["used_at"] = time.monotonic()

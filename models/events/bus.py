@@ -1,0 +1,148 @@
+"""The doorbell: a live copy of every frame on one Redis stream, or in memory for tests.
+
+Nothing depends on it. A frame that is never published is found in the log; publishing gives up after one second, does
+not retry and never raises, and while the server is away it is not even tried for a moment, so that a stopped Redis
+slows nobody down.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Any, Protocol
+
+import redis
+import structlog
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from models.events.frames import Frame
+from models.settings import get_settings
+
+STREAM = "flex:live"
+STREAM_LENGTH = 20_000
+"""About how many frames the stream keeps; a reader that falls further behind reads the log."""
+SECONDS_TO_PUBLISH = 1.0
+SECONDS_OF_REST = 2.0
+"""How long publishing rests after a failure."""
+
+log = structlog.get_logger(__name__)
+
+
+class Bus(Protocol):
+    """What carries frames to the web processes."""
+
+    def publish(self, frames: Sequence[Frame]) -> None: ...
+
+    def read(self, cursor: str, block_ms: int) -> tuple[str, list[dict[str, Any]]]: ...
+
+    def tail(self) -> str: ...
+
+
+class LiveBus:
+    """The stream on a Redis server."""
+
+    def __init__(self, redis_url: str) -> None:
+        never_again = Retry(NoBackoff(), 0)
+        self._commands = redis.Redis.from_url(
+            redis_url,
+            socket_timeout=SECONDS_TO_PUBLISH,
+            socket_connect_timeout=SECONDS_TO_PUBLISH,
+            retry=never_again,
+            protocol=2,
+        )
+        self._url = redis_url
+        self._reader: redis.Redis | None = None
+        self._rest_until = 0.0
+
+    def publish(self, frames: Sequence[Frame]) -> None:
+        """Put the frames on the stream in order; on failure log it and leave it to the log's readers."""
+        if not frames or time.monotonic() < self._rest_until:
+            return
+        try:
+            pipeline = self._commands.pipeline(transaction=False)
+            for frame in frames:
+                pipeline.xadd(STREAM, _entry(frame), maxlen=STREAM_LENGTH, approximate=True)
+            pipeline.execute()
+        except redis.RedisError as error:
+            self._rest_until = time.monotonic() + SECONDS_OF_REST
+            log.warning("live_publish_failed", error=str(error), frames=len(frames))
+
+    def read(self, cursor: str, block_ms: int) -> tuple[str, list[dict[str, Any]]]:
+        """Return the frames behind `cursor` and the new cursor, waiting up to `block_ms`. Raises redis.RedisError."""
+        reply: Any = self._reading(block_ms).xread({STREAM: cursor}, count=500, block=block_ms)
+        frames: list[dict[str, Any]] = []
+        for _stream, entries in reply or ():
+            for entry_id, fields in entries:
+                cursor = entry_id.decode()
+                frames.append(json.loads(fields[b"f"]))
+        return cursor, frames
+
+    def tail(self) -> str:
+        """Return the id of the stream's last entry, `0-0` if there is none. Raises redis.RedisError."""
+        newest: Any = self._commands.xrevrange(STREAM, count=1)
+        return str(newest[0][0].decode()) if newest else "0-0"
+
+    def _reading(self, block_ms: int) -> redis.Redis:
+        # A blocking read on a client whose socket times out sooner would fail instead of waiting.
+        if self._reader is None:
+            self._reader = redis.Redis.from_url(
+                self._url,
+                socket_timeout=block_ms / 1000 + 10,
+                socket_connect_timeout=SECONDS_TO_PUBLISH,
+                retry=Retry(NoBackoff(), 0),
+                protocol=2,
+            )
+        return self._reader
+
+
+class MemoryBus:
+    """The same within one process."""
+
+    def __init__(self) -> None:
+        self._entries: list[dict[str, Any]] = []
+        self._more = threading.Condition()
+
+    def publish(self, frames: Iterable[Frame]) -> None:
+        with self._more:
+            self._entries.extend(frame.as_json() for frame in frames)
+            self._more.notify_all()
+
+    def read(self, cursor: str, block_ms: int) -> tuple[str, list[dict[str, Any]]]:
+        position = int(cursor.partition("-")[0])
+        with self._more:
+            self._more.wait_for(lambda: len(self._entries) > position, block_ms / 1000)
+            return f"{len(self._entries)}-0", self._entries[position:]
+
+    def tail(self) -> str:
+        with self._more:
+            return f"{len(self._entries)}-0"
+
+
+class SilentBus:
+    """A bus without listeners, for a process that has no Redis."""
+
+    def publish(self, frames: Sequence[Frame]) -> None:
+        """Do nothing: readers find the frames in the log."""
+
+    def read(self, cursor: str, block_ms: int) -> tuple[str, list[dict[str, Any]]]:
+        time.sleep(block_ms / 1000)
+        return cursor, []
+
+    def tail(self) -> str:
+        return "0-0"
+
+
+@cache
+def live_bus() -> Bus:
+    """Return this process's bus."""
+    url = get_settings().redis_url
+    return SilentBus() if url is None else LiveBus(url)
+
+
+def _entry(frame: Frame) -> dict[Any, Any]:
+    document = json.dumps(frame.as_json(), separators=(",", ":"), ensure_ascii=False)
+    return {"r": frame.run_id, "s": frame.seq, "f": document}

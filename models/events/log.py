@@ -1,0 +1,154 @@
+"""The one writer of a run's log: it takes the run's lock, numbers the frames and stores them.
+
+`reserve` is always the first statement of a transaction that changes a run. The row lock that its UPDATE takes is the
+run's mutex for every writer, taken before any node's row, so that writers of one run queue up and never deadlock, and
+the numbers are assigned in the order in which the facts become true.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Integer, case, insert, literal, select, update
+
+from models.events.frames import Draft, Frame
+from models.scope import Repository
+from models.tables import flex_events, flex_runs
+from models.tables.base import clock
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """The run as its lock holder sees it, with `count` numbers reserved that end at `last_seq`."""
+
+    run_id: str
+    tenant_id: str
+    status: str
+    epoch: int
+    plan_version: int
+    correlation_id: str
+    last_seq: int
+    count: int
+    now: datetime
+
+
+class EventLog(Repository):
+    """Frames of runs, by run and number; `written` are those of this transaction."""
+
+    def __init__(self, connection: Connection, tenant_id: str | None) -> None:
+        super().__init__(connection, tenant_id)
+        self.written: list[Frame] = []
+
+    def reserve(
+        self,
+        run_id: str,
+        count: int,
+        *,
+        when: ColumnElement[bool] | None = None,
+        more: tuple[ColumnElement[bool], int] | None = None,
+        changes: Mapping[str, Any] | None = None,
+    ) -> Reservation | None:
+        """Lock the run and reserve `count` numbers; `changes` are further columns to set on the run.
+
+        With `when`, nothing happens and None is returned unless it holds. With `more = (condition, extra)`, that many
+        further numbers are reserved if the condition holds at this moment.
+        """
+        total: ColumnElement[int] = literal(count, Integer)
+        if more is not None:
+            total = total + case((more[0], more[1]), else_=0)
+        statement = (
+            update(flex_runs)
+            .where(flex_runs.c.run_id == run_id, self.mine(flex_runs))
+            .values(last_seq=flex_runs.c.last_seq + total, updated_at=clock, **(changes or {}))
+            .returning(
+                flex_runs.c.tenant_id,
+                flex_runs.c.status,
+                flex_runs.c.epoch,
+                flex_runs.c.plan_version,
+                flex_runs.c.correlation_id,
+                flex_runs.c.last_seq,
+                total.label("reserved"),
+                clock.label("now"),
+            )
+        )
+        if when is not None:
+            statement = statement.where(when)
+        row = self.connection.execute(statement).one_or_none()
+        if row is None:
+            return None
+        return Reservation(
+            run_id,
+            row.tenant_id,
+            row.status,
+            row.epoch,
+            row.plan_version,
+            row.correlation_id,
+            row.last_seq,
+            row.reserved,
+            row.now,
+        )
+
+    def write(self, held: Reservation, drafts: Sequence[Draft]) -> list[Frame]:
+        """Store exactly as many frames as were reserved; they are published when the transaction has committed."""
+        if len(drafts) != held.count:
+            raise ValueError(f"{held.count} numbers were reserved and {len(drafts)} frames came")
+        if not drafts:
+            return []
+        first = held.last_seq - held.count + 1
+        frames = [
+            Frame(
+                run_id=held.run_id,
+                seq=first + offset,
+                type=draft.type,
+                timestamp=held.now,
+                correlation_id=held.correlation_id,
+                plan_version=held.plan_version if draft.plan_version is None else draft.plan_version,
+                tenant_id=held.tenant_id,
+                node_id=draft.node_id,
+                message=draft.message,
+                payload=draft.payload,
+                facet_provenance=draft.facet_provenance,
+            )
+            for offset, draft in enumerate(drafts)
+        ]
+        self.connection.execute(insert(flex_events), [_row(frame) for frame in frames])
+        self.written.extend(frames)
+        return frames
+
+    def append(self, run_id: str, *drafts: Draft, changes: Mapping[str, Any] | None = None) -> list[Frame]:
+        """Lock the run, number the frames and store them. Raises LookupError for a run that is not there."""
+        held = self.reserve(run_id, len(drafts), changes=changes)
+        if held is None:
+            raise LookupError(run_id)
+        return self.write(held, drafts)
+
+    def page(self, run_id: str, *, after: int = 0, limit: int = 500, types: Sequence[str] | None = None) -> list[Frame]:
+        """Return up to `limit` frames behind number `after`, in order; `types` keeps only those."""
+        statement = (
+            select(flex_events)
+            .where(flex_events.c.run_id == run_id, flex_events.c.seq > after, self.mine(flex_events))
+            .order_by(flex_events.c.seq)
+            .limit(limit)
+        )
+        if types:
+            statement = statement.where(flex_events.c.type.in_(types))
+        return [Frame(**row._mapping) for row in self.connection.execute(statement)]  # noqa: SLF001 - SQLAlchemy's public name
+
+
+def _row(frame: Frame) -> dict[str, object]:
+    return {
+        "run_id": frame.run_id,
+        "seq": frame.seq,
+        "type": frame.type,
+        "timestamp": frame.timestamp,
+        "correlation_id": frame.correlation_id,
+        "plan_version": frame.plan_version,
+        "tenant_id": frame.tenant_id,
+        "node_id": frame.node_id,
+        "message": frame.message,
+        "payload": frame.payload,
+        "facet_provenance": frame.facet_provenance,
+    }

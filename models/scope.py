@@ -1,0 +1,26 @@
+"""The one door to the tables: a connection inside a transaction, seen as one tenant."""
+
+from __future__ import annotations
+
+from sqlalchemy import ColumnElement, Connection, Table, true
+
+DEFAULT_TENANT = "default"
+EVERY_TENANT = "*"
+"""The owner of what every tenant may see: the built-in capabilities."""
+
+
+class Repository:
+    """A set of rows as one tenant sees them; `tenant_id` None is the service itself, which sees all."""
+
+    def __init__(self, connection: Connection, tenant_id: str | None) -> None:
+        self.connection = connection
+        self.tenant_id = tenant_id
+
+    def mine(self, table: Table) -> ColumnElement[bool]:
+        """Return the condition that every statement on `table` carries."""
+        return true() if self.tenant_id is None else table.c.tenant_id == self.tenant_id
+
+    @property
+    def owner(self) -> str:
+        """Return the tenant that new rows belong to."""
+        return self.tenant_id or DEFAULT_TENANT
