@@ -53,7 +53,7 @@ class HitlAsk:
 
 @dataclass(frozen=True, slots=True)
 class AgentResult:
-    """What came back: the output by property key, its cost, who made it, and a question for a person if there is one."""
+    """What came back: the output by property key, its cost, who made it, and perhaps a question for a person."""
 
     output: dict[str, Any]
     usage: Usage = field(default_factory=Usage)
