@@ -350,3 +350,8 @@ def broker_url(redis_url: str) -> str:
         database = parse_qs(parts.query).get("db", ["0"])[0]
         return f"redis+socket://{parts.netloc}{parts.path}?virtual_host={database}"
     raise ValueError(redis_url)
+
+
+def child_environ(overrides: Mapping[str, str]) -> dict[str, str]:
+    """Return this process's environment with some variables changed, for a process that it starts."""
+    return {**os.environ, **overrides}  # noqa: TID251 - this module is the one that may
