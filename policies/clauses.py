@@ -11,6 +11,24 @@ from policies.shape import ObjectReader
 
 
 @dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """What policies and conditions may speak of: the schema of every facet by its name."""
+
+    schemas: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, schemas: Mapping[str, Any]) -> Vocabulary:
+        return cls(schemas)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The part of a value whose members a condition names bare; None when no schema describes that part."""
+
+    schema: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
 class ConditionProblem(Problem):
     """The wording of a condition is at fault, not the shape of the document around it."""
 
@@ -38,7 +56,9 @@ class Clause:
         return body
 
 
-def check_clause(reader: ObjectReader, key: str, *, catalog: Any, required: bool = False) -> Clause | None:
+def check_clause(
+    reader: ObjectReader, key: str, *, vocabulary: Vocabulary, scope: Scope | None = None, required: bool = False
+) -> Clause | None:
     """Return the condition at `key`; its shape and its wording are reported to the reader's problems."""
     child = reader.child(key, required=required)
     if child is None:

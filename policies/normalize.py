@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
 from policies.actions import check_action
+from policies.clauses import Vocabulary
 from policies.errors import Problem
 from policies.legacy import MAX_VARIANTS, Converted, convert_legacy
 from policies.plain import check_plain
@@ -18,21 +18,19 @@ from policies.triggers import check_trigger
 OBJECTIVES = ("speed", "quality", "diversity", "token_efficiency")
 
 
-def check_policies(
-    raw: Any, *, catalog: Any, facets: Collection[str] | None = None, at: str = "/policies"
-) -> tuple[Policies | None, list[Problem]]:
+def check_policies(raw: Any, *, vocabulary: Vocabulary, at: str = "/policies") -> tuple[Policies | None, list[Problem]]:
     """Return the policies that a JSON value describes, and everything that is wrong with it.
 
-    `catalog` is what conditions may speak of, `facets` the known facet names (None: unchecked), `at` where the value
-    stands. With problems the policies are None when the value is no object, else they hold what could be read.
+    `at` is where the value stands. The policies are None when the value is no object; with problems they hold what
+    could be read.
     """
     problems: list[Problem] = []
     reader = ObjectReader.of(raw, at, problems)
     if reader is None:
         return None, problems
     planner = _check_planner(reader.child("planner"))
-    runtime = _check_runtime(reader, catalog, facets)
-    plain = check_plain(reader, facets=facets)
+    runtime = _check_runtime(reader, vocabulary)
+    plain = check_plain(reader, facets=vocabulary.schemas)
     converted = convert_legacy(reader)
     reader.close()
     return _merge(planner, runtime, plain, converted), problems
@@ -56,13 +54,15 @@ def _check_planner(reader: ObjectReader | None) -> PlannerPolicy:
         return PlannerPolicy()
     topology, selection = reader.child("topology"), reader.child("selection")
     optimisation = reader.child("optimisation")
-    directives = reader.free("directives") or {}
+    directives = reader.child("directives")
+    if directives is not None:
+        directives.flag("requiresHitlApproval", default=False)
     reader.close()
     return PlannerPolicy(
         **_check_topology(topology),
         **_check_selection(selection),
         **_check_optimisation(optimisation),
-        directives=directives,
+        directives={} if directives is None else directives.raw,
     )
 
 
@@ -107,14 +107,14 @@ def _check_optimisation(reader: ObjectReader | None) -> dict[str, Any]:
     return found
 
 
-def _check_runtime(reader: ObjectReader, catalog: Any, facets: Collection[str] | None) -> list[RuntimePolicy]:
+def _check_runtime(reader: ObjectReader, vocabulary: Vocabulary) -> list[RuntimePolicy]:
     policies: list[RuntimePolicy] = []
     taken: set[str] = set()
     for item, at in reader.items("runtime"):
         rule = ObjectReader.of(item, at, reader.problems)
         if rule is None:
             continue
-        policy = _check_rule(rule, catalog, facets)
+        policy = _check_rule(rule, vocabulary)
         identifier = item.get("id")
         if isinstance(identifier, str) and identifier in taken:
             rule.report("id", f"another policy is called `{identifier}`; each needs a name of its own", "duplicate")
@@ -125,16 +125,17 @@ def _check_runtime(reader: ObjectReader, catalog: Any, facets: Collection[str] |
     return policies
 
 
-def _check_rule(rule: ObjectReader, catalog: Any, facets: Collection[str] | None) -> RuntimePolicy | None:
+def _check_rule(rule: ObjectReader, vocabulary: Vocabulary) -> RuntimePolicy | None:
     identifier, enabled = rule.text("id", required=True), rule.flag("enabled", default=True)
     trigger = action = None
     if rule.require("trigger", "when the policy fires, as {kind, ...}"):
-        trigger = check_trigger(
-            rule.raw["trigger"], rule.place("trigger"), catalog=catalog, facets=facets, problems=rule.problems
-        )
+        place = rule.place("trigger")
+        trigger = check_trigger(rule.raw["trigger"], place, vocabulary=vocabulary, problems=rule.problems)
     if rule.require("action", "what the policy does, as {type, ...}"):
         action = check_action(rule.raw["action"], rule.place("action"), problems=rule.problems)
-    exceptions = [check_selector(item, at, facets=facets, problems=rule.problems) for item, at in rule.items("except")]
+    exceptions = [
+        check_selector(item, at, facets=vocabulary.schemas, problems=rule.problems) for item, at in rule.items("except")
+    ]
     rule.close()
     if identifier is None or trigger is None or action is None:
         return None

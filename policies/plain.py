@@ -13,7 +13,7 @@ QUALITY_ACTIONS = ("rewrite", "replan", "hitl", "fail")
 LATENCY_ACTIONS = ("fallback", "replan", "hitl", "fail", "emit")
 
 
-def check_plain(reader: ObjectReader, *, facets: Collection[str] | None) -> dict[str, Any]:
+def check_plain(reader: ObjectReader, *, facets: Collection[str]) -> dict[str, Any]:
     """Return the plain forms that a `policies` object holds; what is wrong is reported to the reader.
 
     A bare number stands for the main member: `quality: 0.8` is `{threshold: 0.8}`, `retries: 2` is `{maxAttempts: 2}`,
@@ -32,20 +32,20 @@ def check_plain(reader: ObjectReader, *, facets: Collection[str] | None) -> dict
     return found
 
 
-def _check_quality(reader: ObjectReader, facets: Collection[str] | None) -> None:
+def _check_quality(reader: ObjectReader, facets: Collection[str]) -> None:
     threshold = reader.number("threshold", required=True)
     if threshold is not None and not 0 <= threshold <= 1:
         reader.report("threshold", "must be 0 to 1", "range")
     reader.text("metric")
     facet = reader.text("facet")
-    if facet is not None and facets is not None and facet not in facets:
+    if facet is not None and facet not in facets:
         reader.report("facet", f"no facet is called `{facet}`.{suggest(facet, facets)}", "unknown_facet")
     reader.integer("maxRewrites", 1)
     reader.choice("onFail", QUALITY_ACTIONS)
     reader.close()
 
 
-def _check_retries(reader: ObjectReader, _facets: Collection[str] | None) -> None:
+def _check_retries(reader: ObjectReader, _facets: Collection[str]) -> None:
     reader.integer("maxAttempts", 1, 10, required=True)
     per_capability = reader.child("capabilities")
     if per_capability is not None:
@@ -54,13 +54,13 @@ def _check_retries(reader: ObjectReader, _facets: Collection[str] | None) -> Non
     reader.close()
 
 
-def _check_latency(reader: ObjectReader, _facets: Collection[str] | None) -> None:
+def _check_latency(reader: ObjectReader, _facets: Collection[str]) -> None:
     reader.integer("maxMs", 1, required=True)
     reader.choice("onExceed", LATENCY_ACTIONS)
     reader.close()
 
 
-def _check_channels(reader: ObjectReader, _facets: Collection[str] | None) -> None:
+def _check_channels(reader: ObjectReader, _facets: Collection[str]) -> None:
     for channel in reader.raw:
         rule = reader.child(channel)
         if rule is not None:
@@ -77,7 +77,7 @@ def _check_channel(rule: ObjectReader) -> None:
     rule.close()
 
 
-CHECKS: dict[str, tuple[str | None, Callable[[ObjectReader, Collection[str] | None], None]]] = {
+CHECKS: dict[str, tuple[str | None, Callable[[ObjectReader, Collection[str]], None]]] = {
     "quality": ("threshold", _check_quality),
     "retries": ("maxAttempts", _check_retries),
     "latency": ("maxMs", _check_latency),

@@ -43,10 +43,10 @@ class Selector:
         return {name: value for name, value in parts.items() if value is not None}
 
 
-def check_selector(raw: Any, at: str, *, facets: Collection[str] | None, problems: list[Problem]) -> Selector | None:
+def check_selector(raw: Any, at: str, *, facets: Collection[str], problems: list[Problem]) -> Selector | None:
     """Return the selector that a JSON value describes; what is wrong is added to `problems`.
 
-    `facets` are the known facet names; None leaves them unchecked.
+    `facets` are the names that the catalogue knows.
     """
     reader = ObjectReader.of(raw, at, problems)
     if reader is None:
@@ -61,7 +61,7 @@ def check_selector(raw: Any, at: str, *, facets: Collection[str] | None, problem
         relation=reader.choice("relation", RELATIONS),
     )
     reader.close()
-    if selector.facet is not None and facets is not None and selector.facet not in facets:
+    if selector.facet is not None and selector.facet not in facets:
         unknown = f"no facet is called `{selector.facet}`.{suggest(selector.facet, facets)}"
         reader.report("facet", unknown, "unknown_facet")
     if "relation" in reader.raw and len(reader.raw) == 1:

@@ -162,7 +162,7 @@ class ObjectReader:
 
     def close(self) -> None:
         """Refuse every member that nobody asked for."""
-        for key in self.raw.keys() - self.known:
+        for key in (name for name in self.raw if name not in self.known):
             listed = ", ".join(sorted(self.known))
             hint = suggest(key, self.known)
             self.report(key, f"is not known here.{hint} This object takes: {listed}", "unknown_key")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from policies.clauses import Clause, check_clause
+from policies.clauses import Clause, Vocabulary, check_clause
 from policies.errors import Problem
 from policies.selectors import Selector, check_selector
 from policies.shape import ObjectReader
@@ -60,9 +59,7 @@ class Trigger:
         return {name: value for name, value in parts.items() if value is not None}
 
 
-def check_trigger(
-    raw: Any, at: str, *, catalog: Any, facets: Collection[str] | None, problems: list[Problem]
-) -> Trigger | None:
+def check_trigger(raw: Any, at: str, *, vocabulary: Vocabulary, problems: list[Problem]) -> Trigger | None:
     """Return the trigger that a JSON value describes; what is wrong is added to `problems`."""
     reader = ObjectReader.of(raw, at, problems)
     if reader is None:
@@ -73,8 +70,8 @@ def check_trigger(
     takes = TRIGGERS[kind]
     trigger = Trigger(
         kind,
-        selector=_selector(reader, facets) if "selector" in takes else None,
-        condition=check_clause(reader, "condition", catalog=catalog),
+        selector=_selector(reader, vocabulary) if "selector" in takes else None,
+        condition=check_clause(reader, "condition", vocabulary=vocabulary),
         ms=reader.integer("ms", 1, required=True) if "ms" in takes else None,
         metric=reader.text("metric", required=True) if "metric" in takes else None,
         threshold=reader.number("threshold", required=True) if "threshold" in takes else None,
@@ -87,7 +84,8 @@ def check_trigger(
     return trigger
 
 
-def _selector(reader: ObjectReader, facets: Collection[str] | None) -> Selector | None:
+def _selector(reader: ObjectReader, vocabulary: Vocabulary) -> Selector | None:
     if not reader.has("selector"):
         return None
-    return check_selector(reader.raw["selector"], reader.place("selector"), facets=facets, problems=reader.problems)
+    place = reader.place("selector")
+    return check_selector(reader.raw["selector"], place, facets=vocabulary.schemas, problems=reader.problems)
