@@ -89,7 +89,7 @@ def read_profile(value: Any) -> Iterator[Offer]:
             if texts := texts_of(value.get(name)):
                 information.setdefault(member, ", ".join(texts))
                 used.add(name)
-    assets = next((value[name] for name in _BRAND_ASSETS if isinstance(value.get(name), list)), [])
+    assets: list[Any] = next((value[name] for name in _BRAND_ASSETS if isinstance(value.get(name), list)), [])
     rest = summarise({key: part for key, part in value.items() if key not in used})
     if rest:
         information["special_instructions"] = rest
@@ -108,7 +108,7 @@ def _read_positioning(value: dict[str, Any], company: str | None) -> Iterator[Of
 
 
 def read_questions(value: Any) -> Iterator[Offer]:
-    """Offer open questions, each {questionId | id, question | prompt, reason?, required?}, as a clarification request."""
+    """Offer open questions, each {questionId | id, question | prompt, reason?, required?}, as a request for clarity."""
     questions = []
     for entry in value if isinstance(value, list) else ():
         if not isinstance(entry, dict):

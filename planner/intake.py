@@ -15,7 +15,7 @@ from planner.bundles import Offer, is_text, read_bundles, read_profile, read_que
 from planner.contracts.facets import Facet, FacetCatalogue
 from planner.envelope import TaskEnvelope
 from planner.salvage import fits, salvage
-from policies.shape import is_number
+from policies.shape import is_whole
 
 FORMATS = {
     "single_image": ("image", "visual", "photo"),
@@ -34,7 +34,7 @@ REFERENCE = "assetBundle"
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """What an envelope gives to a plan: valid facet values, how they came about, and three facts that steer planning."""
+    """What an envelope gives to a plan: valid facet values, how they came about, and what steers the planning."""
 
     values: dict[str, Any]
     notes: tuple[str, ...]
@@ -85,7 +85,7 @@ def _audience(value: Any) -> Iterator[Offer]:
 
 
 def _tone(value: Any) -> Iterator[Offer]:
-    """A tone of the facet's fixed list is one; every wording serves as guidelines."""
+    """Offer a single tone as one of the facet's fixed list, where it is one, and every wording as guidelines."""
     if texts := texts_of(value):
         yield Offer("toneOfVoice", texts[0] if len(texts) == 1 else texts)
         yield Offer("toneGuidelines", ", ".join(texts))
@@ -93,7 +93,7 @@ def _tone(value: Any) -> Iterator[Offer]:
 
 
 def _variant_count(value: Any) -> Iterator[Offer]:
-    if isinstance(value, int) and is_number(value):
+    if is_whole(value):
         yield Offer("planKnobs", {"variantCount": value})
 
 
@@ -143,7 +143,7 @@ DELIVERABLES: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 
 def facets_from(envelope: TaskEnvelope, catalogue: FacetCatalogue) -> Intake:
-    """Return the facet values that an envelope gives, each valid under its facet's schema, and notes on the way there."""
+    """Return the facet values that an envelope gives, each valid under its facet's schema, and notes on the way."""
     draft = _Draft(catalogue)
     ruled = {rule.source.removeprefix("inputs.") for rule in RULES}
     for key, value in envelope.inputs.items():
@@ -155,19 +155,19 @@ def facets_from(envelope: TaskEnvelope, catalogue: FacetCatalogue) -> Intake:
         if found is not None:
             draft.apply(rule, found)
     values = draft.finish()
-    channel, language = envelope.inputs.get("channel"), _look(view, "inputs.language")
-    spoken = language if is_text(language) else _look(view, "inputs.writerBrief.language")
+    channels = texts_of(envelope.inputs.get("channel"))
+    languages = [*texts_of(_look(view, "inputs.language")), *texts_of(_look(view, "inputs.writerBrief.language"))]
     return Intake(
         values=values,
         notes=tuple(draft.notes),
         variant_count=_count(view, values),
-        channel=channel.strip().lower() if is_text(channel) else None,
-        language=spoken.strip() if is_text(spoken) else None,
+        channel=channels[0].lower() if channels else None,
+        language=languages[0] if languages else None,
     )
 
 
 def default_facets(expected_format: str | None, channel: str | None, objective: str | None) -> str | None:
-    """Return the deliverable facet that a freeform contract asks for by these words, the first that says so; else None."""
+    """Return the deliverable facet that a freeform contract asks for by these words, the first that tells."""
     for words in (expected_format, channel, objective):
         lowered = (words or "").lower()
         for facet, hints in DELIVERABLES:
@@ -273,4 +273,4 @@ def _count(view: dict[str, Any], values: dict[str, Any]) -> int | None:
         _look(view, "inputs.variantCount"),
         _look(values, "planKnobs.variantCount"),
     )
-    return next((count for count in asked if isinstance(count, int) and is_number(count)), None)
+    return next((count for count in asked if is_whole(count)), None)

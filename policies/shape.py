@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from math import isfinite
-from typing import Any, TypeVar
+from typing import Any, TypeGuard
 
 from policies.errors import Problem, pointer
-
-T = TypeVar("T")
 
 KINDS = {dict: "an object", list: "an array", str: "a string", bool: "true or false", type(None): "null"}
 
@@ -19,11 +17,15 @@ def name_kind(value: Any) -> str:
     return KINDS.get(type(value), "a number")
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: Any) -> TypeGuard[int | float]:
     """Tell whether a value is a JSON number: true and false are none, nor is what JSON cannot write."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return isinstance(value, int) or isfinite(value)
+
+
+def is_whole(value: Any) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
@@ -91,7 +93,7 @@ class ObjectReader:
 
     def integer(self, key: str, low: int, high: int | None = None, *, required: bool = False) -> int | None:
         """Return a whole number within the bounds, both included."""
-        fits = self._typed(key, lambda v: isinstance(v, int) and is_number(v), "a whole number", required=required)
+        fits = self._typed(key, is_whole, "a whole number", required=required)
         if fits is None:
             return None
         if fits < low or (high is not None and fits > high):
@@ -107,7 +109,7 @@ class ObjectReader:
         if above is not None and value <= above:
             self.report(key, f"must be greater than {above:g}", "range")
             return None
-        return value  # type: ignore[no-any-return]  # `is_number` has looked
+        return float(value) if isinstance(value, float) else int(value)
 
     def flag(self, key: str, *, default: bool) -> bool:
         value = self._typed(key, lambda v: isinstance(v, bool), "true or false", required=False)
