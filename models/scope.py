@@ -22,5 +22,7 @@ class Repository:
 
     @property
     def owner(self) -> str:
-        """Return the tenant that new rows belong to."""
-        return self.tenant_id or DEFAULT_TENANT
+        """Return the tenant that new rows belong to; the service itself owns nothing and says whose a row is."""
+        if self.tenant_id is None:
+            raise LookupError("a row needs an owner: open the unit of work for a tenant")
+        return self.tenant_id

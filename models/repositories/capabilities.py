@@ -1,0 +1,178 @@
+"""The registry: registrations kept alive by heartbeats, read as one snapshot."""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import datetime
+from typing import Any
+
+from planner.contracts.capabilities import Capability, RegistrySnapshot, expired, from_json
+from sqlalchemy import ColumnElement, RowMapping, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from models.errors import BuiltinCapabilityError, CapabilityNotFoundError
+from models.scope import EVERY_TENANT, Repository
+from models.settings import get_settings
+from models.tables import flex_capabilities
+from models.tables.base import clock
+
+columns = flex_capabilities.c
+
+
+class _Snapshots:
+    """The registry as each tenant saw it last, for as long as the cache's time to live."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str | None, tuple[float, RegistrySnapshot]] = {}
+        self._lock = threading.Lock()
+
+    def get(self, tenant_id: str | None) -> RegistrySnapshot | None:
+        with self._lock:
+            kept_until, snapshot = self._kept.get(tenant_id, (0.0, None))
+            return snapshot if kept_until > time.monotonic() else None
+
+    def put(self, tenant_id: str | None, snapshot: RegistrySnapshot) -> None:
+        lifetime = get_settings().capability_cache_ttl_ms / 1000
+        with self._lock:
+            self._kept[tenant_id] = (time.monotonic() + lifetime, snapshot)
+
+    def forget(self) -> None:
+        with self._lock:
+            self._kept.clear()
+
+
+_snapshots = _Snapshots()
+
+
+class CapabilityRepository(Repository):
+    """Capabilities that one tenant may use: its own and the built-in ones."""
+
+    def register(self, capability: Capability) -> Capability:
+        """Store a registration, first or repeated; it is active from now on.
+
+        Raises BuiltinCapabilityError when a tenant's registration would shadow a built-in one.
+        """
+        if not capability.builtin and self._is_builtin(capability.capability_id):
+            raise BuiltinCapabilityError(data={"capabilityId": capability.capability_id})
+        values = {
+            "version": capability.version,
+            "status": "active",
+            "kind": capability.kind,
+            "agent_type": capability.agent_type,
+            "builtin": capability.builtin,
+            "record": capability.registration(),
+            "endpoint_secret": None,
+            "last_seen_at": clock,
+            "updated_at": clock,
+        }
+        statement = insert(flex_capabilities).values(
+            tenant_id=EVERY_TENANT if capability.builtin else self.owner,
+            capability_id=capability.capability_id,
+            **values,
+        )
+        self.connection.execute(
+            statement.on_conflict_do_update(index_elements=["tenant_id", "capability_id"], set_=values)
+        )
+        _snapshots.forget()
+        return self.get(capability.capability_id)
+
+    def heartbeat(self, capability_id: str) -> Capability:
+        """Note that the capability is alive; one that had expired is active again. Raises CapabilityNotFoundError."""
+        return self._touch(capability_id, status="active", last_seen_at=clock)
+
+    def deactivate(self, capability_id: str) -> Capability:
+        """Make a capability inactive; its record stays.
+
+        Raises CapabilityNotFoundError, and BuiltinCapabilityError for one that is not its caller's to take away.
+        """
+        if self._is_builtin(capability_id):
+            raise BuiltinCapabilityError(data={"capabilityId": capability_id})
+        return self._touch(capability_id, status="inactive")
+
+    def get(self, capability_id: str) -> Capability:
+        """Return one capability as it is now, not as the cache has it. Raises CapabilityNotFoundError."""
+        row = self.connection.execute(
+            select(flex_capabilities, clock.label("now")).where(columns.capability_id == capability_id, self._visible())
+        ).mappings()
+        found = row.one_or_none()
+        if found is None:
+            raise CapabilityNotFoundError(data={"capabilityId": capability_id})
+        return _capability(found)
+
+    def snapshot(self, *, fresh: bool = False) -> RegistrySnapshot:
+        """Return every capability that the tenant may use, those that missed their heartbeat as inactive."""
+        kept = None if fresh else _snapshots.get(self.tenant_id)
+        if kept is not None:
+            return kept
+        statement = select(flex_capabilities, clock.label("now")).where(self._visible()).order_by(columns.capability_id)
+        snapshot = RegistrySnapshot(tuple(_capability(row) for row in self.connection.execute(statement).mappings()))
+        _snapshots.put(self.tenant_id, snapshot)
+        return snapshot
+
+    def refresh_builtins(self) -> int:
+        """Keep the built-in capabilities alive; return how many there are."""
+        return self.connection.execute(
+            update(flex_capabilities).where(columns.builtin, columns.status == "active").values(last_seen_at=clock)
+        ).rowcount
+
+    def retire_builtins(self, wanted: set[str]) -> None:
+        """Make built-in capabilities inactive that the settings no longer ask for."""
+        self.connection.execute(
+            update(flex_capabilities)
+            .where(columns.builtin, columns.capability_id.not_in(wanted))
+            .values(status="inactive", updated_at=clock)
+        )
+        _snapshots.forget()
+
+    def expire(self) -> list[str]:
+        """Write down as inactive what has missed its heartbeat; return the ids."""
+        statement = select(flex_capabilities, clock.label("now")).where(columns.status == "active", ~columns.builtin)
+        rows = self.connection.execute(statement).mappings().all()
+        silent = [row for row in rows if _capability(row).status == "inactive"]
+        for row in silent:
+            self.connection.execute(
+                update(flex_capabilities)
+                .where(
+                    columns.tenant_id == row["tenant_id"],
+                    columns.capability_id == row["capability_id"],
+                    columns.last_seen_at == row["last_seen_at"],
+                )
+                .values(status="inactive", updated_at=clock)
+            )
+        return [row["capability_id"] for row in silent]
+
+    def _visible(self) -> ColumnElement[bool]:
+        return or_(self.mine(flex_capabilities), columns.tenant_id == EVERY_TENANT)
+
+    def _is_builtin(self, capability_id: str) -> bool:
+        statement = select(columns.capability_id).where(
+            columns.tenant_id == EVERY_TENANT, columns.capability_id == capability_id
+        )
+        return self.connection.execute(statement).one_or_none() is not None
+
+    def _touch(self, capability_id: str, **values: Any) -> Capability:
+        changed = self.connection.execute(
+            update(flex_capabilities)
+            .where(columns.capability_id == capability_id, self._visible())
+            .values(updated_at=clock, **values)
+        )
+        if not changed.rowcount:
+            raise CapabilityNotFoundError(data={"capabilityId": capability_id})
+        _snapshots.forget()
+        return self.get(capability_id)
+
+
+def _capability(row: RowMapping) -> Capability:
+    now: datetime = row["now"]
+    record = {
+        **row["record"],
+        "status": row["status"],
+        "builtin": row["builtin"],
+        "registeredAt": row["registered_at"].isoformat(),
+        "lastSeenAt": row["last_seen_at"].isoformat(),
+    }
+    capability = from_json(record)
+    if capability.status == "active" and expired(capability, now):
+        return from_json({**record, "status": "inactive"})
+    return capability

@@ -1,0 +1,349 @@
+"""The nodes of runs: claimed by one worker at a time, settled once, counted down for those that wait for them.
+
+Every change of a node stands in a transaction that took the run's lock first (`EventLog.reserve`). A claim is one
+conditional UPDATE: whoever changes no row has lost and goes away quietly. A result is stored only by the worker that
+still holds the lease of that very attempt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, func, insert, select, update
+
+from models.errors import LeaseLostError
+from models.events.frames import Draft, timestamp_text
+from models.events.log import EventLog, Reservation
+from models.repositories.runs import Run, seconds
+from models.scope import Repository
+from models.tables import flex_plan_nodes, flex_runs
+from models.tables.base import clock
+from planner.plan.graph import Node, PlanGraph
+from planner.progress.state import STARTABLE, NodeState
+
+nodes = flex_plan_nodes.c
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One attempt at one node, held by one worker under the epoch in which it was dispatched."""
+
+    run_id: str
+    tenant_id: str
+    node_id: str
+    worker: str
+    epoch: int
+    plan_version: int
+    correlation_id: str
+    state: NodeState
+
+    @property
+    def attempt(self) -> int:
+        return self.state.attempt
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What a settled node set free: `closed` are nodes that now wait for nobody; `next` the claim on one of them."""
+
+    closed: tuple[str, ...]
+    next: Claim | None
+
+
+class ClaimRefusedError(LeaseLostError):
+    """The node is not to be had: another worker has it, it is done, or the run no longer moves."""
+
+    code = "claim_refused"
+
+
+class NodeRepository(Repository):
+    """Nodes of one tenant's runs."""
+
+    def __init__(self, connection: Connection, tenant_id: str | None, log: EventLog) -> None:
+        super().__init__(connection, tenant_id)
+        self._log = log
+
+    def install(self, run: Run, plan: PlanGraph) -> None:
+        """Store the nodes of a run's first plan, each with the count of parents that it waits for."""
+        rows = [_new_row(run, plan, plan.node(node_id)) for node_id in plan.order]
+        self.connection.execute(insert(flex_plan_nodes), rows)
+
+    def states(self, run_id: str) -> dict[str, NodeState]:
+        """Return the state of every node of a run."""
+        rows = self.connection.execute(
+            select(*_STATE_COLUMNS).where(nodes.run_id == run_id, self.mine(flex_plan_nodes))
+        )
+        return {row.node_id: _state(row) for row in rows}
+
+    def outputs(self, run_id: str, node_ids: Iterable[str] | None = None) -> dict[str, Any]:
+        """Return the outputs (facet → value) of completed nodes, of all or of `node_ids`."""
+        statement = select(nodes.node_id, nodes.output).where(
+            nodes.run_id == run_id, nodes.status == "completed", nodes.output.is_not(None), self.mine(flex_plan_nodes)
+        )
+        if node_ids is not None:
+            statement = statement.where(nodes.node_id.in_(list(node_ids)))
+        return {row.node_id: row.output for row in self.connection.execute(statement)}
+
+    def list(self, run_id: str) -> list[dict[str, Any]]:
+        """Return the rows of a run's nodes as the debug reply shows them, in the order in which they were made."""
+        statement = (
+            select(flex_plan_nodes)
+            .where(nodes.run_id == run_id, self.mine(flex_plan_nodes))
+            .order_by(nodes.created_at, nodes.node_id)
+        )
+        return [_as_json(row) for row in self.connection.execute(statement).mappings()]
+
+    def claim(
+        self, run_id: str, node_id: str, *, epoch: int, worker: str, lease: float, timeout: float
+    ) -> tuple[Reservation, Claim]:
+        """Take a ready node of a running run; the caller writes its `node_start` with the reservation.
+
+        Raises ClaimRefusedError, upon which the transaction must be given up.
+        """
+        held = self._log.reserve(run_id, 1, when=_movable(epoch), changes=_wake_within(lease))
+        if held is None:
+            raise ClaimRefusedError(data={"runId": run_id, "nodeId": node_id})
+        return held, self._take(held, node_id, worker=worker, lease=lease, timeout=timeout)
+
+    def complete(
+        self,
+        claim: Claim,
+        *,
+        values: Mapping[str, Any],
+        usage: Mapping[str, Any],
+        successors: Sequence[str],
+        follow: tuple[str, float] | None,
+        lease: float,
+    ) -> tuple[Reservation, Settled]:
+        """Store a result, count down its successors and claim the next node of the lane, as one change.
+
+        `values` are columns of the node; `follow` is (node id, time-out) of the next node. The caller writes one frame
+        for the completion and, when `next` is set, one for its start, with the returned reservation. Raises
+        LeaseLostError, upon which the transaction must be given up.
+        """
+        movable = _movable(claim.epoch)
+        held = self._log.reserve(
+            claim.run_id,
+            1,
+            more=(movable, 1) if follow else None,
+            changes={
+                **_wake_within(lease),
+                "prompt_tokens": flex_runs.c.prompt_tokens + usage.get("promptTokens", 0),
+                "completion_tokens": flex_runs.c.completion_tokens + usage.get("completionTokens", 0),
+                "cost": flex_runs.c.cost + usage.get("cost", 0.0),
+            },
+        )
+        if held is None:
+            raise LeaseLostError(data={"runId": claim.run_id})
+        self._store(claim, status="completed", error=None, findings=[], completed_at=clock, usage=dict(usage), **values)
+        closed = self.count_down(claim.run_id, successors)
+        if follow is None or held.count == 1:
+            return held, Settled(closed, None)
+        node_id, timeout = follow
+        following = self._take(held, node_id, worker=claim.worker, lease=lease, timeout=timeout, epoch=claim.epoch)
+        return held, Settled(tuple(n for n in closed if n != node_id), following)
+
+    def count_down(self, run_id: str, successors: Sequence[str]) -> tuple[str, ...]:
+        """Tell `successors` that one more parent has settled; return those that now wait for nobody."""
+        if not successors:
+            return ()
+        statement = (
+            update(flex_plan_nodes)
+            .where(nodes.run_id == run_id, nodes.node_id.in_(list(successors)))
+            .values(waiting=nodes.waiting - 1)
+            .returning(nodes.node_id, nodes.waiting)
+        )
+        return tuple(row.node_id for row in self.connection.execute(statement) if row.waiting == 0)
+
+    def try_again(self, claim: Claim, *drafts: Draft, lease: float, timeout: float, **values: Any) -> Claim:
+        """Begin the node's next attempt in place, under a new lease; the last of `drafts` is its `node_start`.
+
+        Raises LeaseLostError, upon which the transaction must be given up.
+        """
+        self._log.append(claim.run_id, *drafts, changes=_wake_within(lease))
+        self._store(claim, attempt=nodes.attempt + 1, started_at=clock, **_lease(lease, timeout), **values)
+        return replace(claim, state=self._reread(claim))
+
+    def leave(self, claim: Claim, *drafts: Draft, **values: Any) -> None:
+        """End the attempt without a result: the node waits, is handed on or has failed, as `values` say.
+
+        Raises LeaseLostError, upon which the transaction must be given up.
+        """
+        self._log.append(claim.run_id, *drafts, changes={"wake_at": clock})
+        self._store(claim, **values)
+
+    def change(self, run_id: str, node_ids: Sequence[str], **values: Any) -> None:
+        """Set columns of nodes of a run whose lock is held."""
+        self.connection.execute(
+            update(flex_plan_nodes)
+            .where(nodes.run_id == run_id, nodes.node_id.in_(node_ids), self.mine(flex_plan_nodes))
+            .values(updated_at=clock, **values)
+        )
+
+    def note_dispatch(self, run_id: str, node_ids: Sequence[str]) -> None:
+        """Remember that a message for these nodes is about to be published."""
+        self.change(run_id, node_ids, dispatched_at=clock, dispatch_count=nodes.dispatch_count + 1)
+
+    def extend_leases(self, worker: str, lease: float) -> set[tuple[str, str, int]]:
+        """Extend every lease of `worker`, none past its deadline; return (run id, node id, attempt) still held."""
+        statement = (
+            update(flex_plan_nodes)
+            .where(nodes.worker == worker, nodes.status == "running")
+            .values(lease_until=func.least(clock + seconds(lease), nodes.deadline))
+            .returning(nodes.run_id, nodes.node_id, nodes.attempt)
+        )
+        return {(row.run_id, row.node_id, row.attempt) for row in self.connection.execute(statement)}
+
+    def end_leases(self, run_id: str, node_ids: Sequence[str]) -> None:
+        """End leases whose holder is known to be gone, so that nobody waits for them to run out."""
+        self.connection.execute(
+            update(flex_plan_nodes)
+            .where(nodes.run_id == run_id, nodes.node_id.in_(node_ids), nodes.status == "running")
+            .values(lease_until=clock)
+        )
+
+    def _take(
+        self,
+        held: Reservation,
+        node_id: str,
+        *,
+        worker: str,
+        lease: float,
+        timeout: float,
+        epoch: int | None = None,
+    ) -> Claim:
+        statement = (
+            update(flex_plan_nodes)
+            .where(
+                nodes.run_id == held.run_id,
+                nodes.node_id == node_id,
+                nodes.status.in_(tuple(STARTABLE)),
+                nodes.waiting == 0,
+                func.coalesce(nodes.retry_at <= clock, True),
+            )
+            .values(
+                status="running",
+                worker=worker,
+                attempt=nodes.attempt + 1,
+                started_at=clock,
+                plan_version=held.plan_version,
+                dispatch_count=0,
+                dispatched_at=None,
+                retry_at=None,
+                updated_at=clock,
+                **_lease(lease, timeout),
+            )
+            .returning(*_STATE_COLUMNS)
+        )
+        row = self.connection.execute(statement).one_or_none()
+        if row is None:
+            raise ClaimRefusedError(data={"runId": held.run_id, "nodeId": node_id})
+        return Claim(
+            run_id=held.run_id,
+            tenant_id=held.tenant_id,
+            node_id=node_id,
+            worker=worker,
+            epoch=held.epoch if epoch is None else epoch,
+            plan_version=held.plan_version,
+            correlation_id=held.correlation_id,
+            state=_state(row),
+        )
+
+    def _store(self, claim: Claim, **values: Any) -> None:
+        changed = self.connection.execute(
+            update(flex_plan_nodes)
+            .where(
+                nodes.run_id == claim.run_id,
+                nodes.node_id == claim.node_id,
+                nodes.worker == claim.worker,
+                nodes.attempt == claim.attempt,
+                nodes.status == "running",
+            )
+            .values(updated_at=clock, **values)
+        )
+        if changed.rowcount != 1:
+            raise LeaseLostError(data={"runId": claim.run_id, "nodeId": claim.node_id, "attempt": claim.attempt})
+
+    def _reread(self, claim: Claim) -> NodeState:
+        statement = select(*_STATE_COLUMNS).where(nodes.run_id == claim.run_id, nodes.node_id == claim.node_id)
+        return _state(self.connection.execute(statement).one())
+
+
+_STATE_COLUMNS = (
+    nodes.node_id,
+    nodes.status,
+    nodes.waiting,
+    nodes.attempt,
+    nodes.tries,
+    nodes.repair,
+    nodes.crashes,
+    nodes.candidate,
+    nodes.lease_until,
+    nodes.deadline,
+    nodes.retry_at,
+    nodes.dispatched_at,
+    nodes.dispatch_count,
+    nodes.findings,
+    nodes.error,
+)
+
+
+def _state(row: Any) -> NodeState:
+    values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name
+    return NodeState(**{**values, "findings": tuple(values["findings"])})
+
+
+def _movable(epoch: int) -> ColumnElement[bool]:
+    return and_(flex_runs.c.epoch == epoch, flex_runs.c.status == "running")
+
+
+def _wake_within(lease: float) -> dict[str, Any]:
+    """Let the sweep look when this lease ends, or sooner if something else is due sooner."""
+    return {"wake_at": func.least(flex_runs.c.wake_at, clock + seconds(lease)), "nudges": 0}
+
+
+def _lease(lease: float, timeout: float) -> dict[str, Any]:
+    deadline = clock + seconds(timeout)
+    return {"lease_until": clock + seconds(min(lease, timeout)), "deadline": deadline}
+
+
+def _new_row(run: Run, plan: PlanGraph, node: Node) -> dict[str, Any]:
+    return {
+        "run_id": run.run_id,
+        "tenant_id": run.tenant_id,
+        "node_id": node.id,
+        "identity": node.identity.key,
+        "plan_version": plan.version,
+        "kind": node.kind,
+        "capability_id": node.capability_id,
+        "label": node.label,
+        "waiting": len(plan.parents(node.id)),
+    }
+
+
+def _as_json(row: RowMapping) -> dict[str, Any]:
+    def moment(value: datetime | None) -> str | None:
+        return None if value is None else timestamp_text(value)
+
+    return {
+        "nodeId": row["node_id"],
+        "identity": row["identity"],
+        "kind": row["kind"],
+        "capabilityId": row["capability_id"],
+        "label": row["label"],
+        "status": row["status"],
+        "planVersion": row["plan_version"],
+        "changedByPolicy": row["changed_by_policy"],
+        "waiting": row["waiting"],
+        "attempt": row["attempt"],
+        "output": row["output"],
+        "provenance": row["provenance"],
+        "error": row["error"],
+        "usage": row["usage"],
+        "durationMs": row["duration_ms"],
+        "startedAt": moment(row["started_at"]),
+        "completedAt": moment(row["completed_at"]),
+    }

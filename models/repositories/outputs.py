@@ -1,0 +1,62 @@
+"""Final outputs: one per run, with where each part came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+
+from models.events.frames import timestamp_text
+from models.repositories.runs import Run
+from models.scope import Repository
+from models.tables import flex_run_outputs
+from models.tables.base import clock
+
+
+class OutputRepository(Repository):
+    """Outputs of one tenant's runs."""
+
+    def put(
+        self,
+        run: Run,
+        *,
+        status: str,
+        output: Any,
+        facets: Mapping[str, Any],
+        provenance: Mapping[str, Any],
+    ) -> None:
+        """Store a run's output in place of an earlier one."""
+        values = {
+            "plan_version": run.plan_version,
+            "schema_hash": run.schema_hash,
+            "status": status,
+            "output": output,
+            "facets": dict(facets),
+            "provenance": dict(provenance),
+        }
+        statement = insert(flex_run_outputs).values(run_id=run.run_id, tenant_id=run.tenant_id, **values)
+        self.connection.execute(
+            statement.on_conflict_do_update(index_elements=["run_id"], set_={**values, "updated_at": clock})
+        )
+
+    def get(self, run_id: str) -> dict[str, Any] | None:
+        """Return the output as the debug reply shows it, None when there is none yet."""
+        row = self.connection.execute(
+            select(flex_run_outputs).where(flex_run_outputs.c.run_id == run_id, self.mine(flex_run_outputs))
+        ).one_or_none()
+        if row is None:
+            return None
+        return {
+            "planVersion": row.plan_version,
+            "status": row.status,
+            "schemaHash": row.schema_hash,
+            "recordedAt": timestamp_text(row.recorded_at),
+            "updatedAt": timestamp_text(row.updated_at),
+            "output": row.output,
+            "facets": row.facets,
+            "provenance": row.provenance,
+            "goalConditionResults": row.goal_condition_results,
+            "postConditionResults": row.post_condition_results,
+        }

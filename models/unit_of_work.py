@@ -1,0 +1,93 @@
+"""One transaction with its repositories, and what happens once it has been committed.
+
+Frames are published and messages sent only after the commit, and what is sent then may fail without consequence: the
+sweep finds every run whose wake-up is due.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+
+import structlog
+from sqlalchemy import Connection
+
+from models.database import database_errors, engine
+from models.events.bus import Bus, live_bus
+from models.events.log import EventLog
+from models.repositories.capabilities import CapabilityRepository
+from models.repositories.hitl import HitlRepository
+from models.repositories.nodes import NodeRepository
+from models.repositories.outputs import OutputRepository
+from models.repositories.plans import PlanRepository
+from models.repositories.runs import RunRepository
+from models.repositories.service import CanaryRepository
+from models.scope import DEFAULT_TENANT
+
+logger = structlog.get_logger(__name__)
+
+
+class UnitOfWork:
+    """A transaction as one tenant sees the tables; `tenant_id` None is the service itself."""
+
+    def __init__(self, connection: Connection, tenant_id: str | None) -> None:
+        self._connection = connection
+        self.tenant_id = tenant_id
+        self.after_commit: list[Callable[[], object]] = []
+
+    @cached_property
+    def events(self) -> EventLog:
+        return EventLog(self._connection, self.tenant_id)
+
+    @cached_property
+    def runs(self) -> RunRepository:
+        return RunRepository(self._connection, self.tenant_id, self.events)
+
+    @cached_property
+    def nodes(self) -> NodeRepository:
+        return NodeRepository(self._connection, self.tenant_id, self.events)
+
+    @cached_property
+    def plans(self) -> PlanRepository:
+        return PlanRepository(self._connection, self.tenant_id)
+
+    @cached_property
+    def outputs(self) -> OutputRepository:
+        return OutputRepository(self._connection, self.tenant_id)
+
+    @cached_property
+    def capabilities(self) -> CapabilityRepository:
+        return CapabilityRepository(self._connection, self.tenant_id)
+
+    @cached_property
+    def hitl(self) -> HitlRepository:
+        return HitlRepository(self._connection, self.tenant_id, self.events)
+
+    @cached_property
+    def canaries(self) -> CanaryRepository:
+        return CanaryRepository(self._connection, self.tenant_id)
+
+    def on_commit(self, action: Callable[[], object]) -> None:
+        """Call `action` once the transaction has been committed, in the order of these calls."""
+        self.after_commit.append(action)
+
+
+@contextmanager
+def open_unit(tenant: str | None = DEFAULT_TENANT, *, bus: Bus | None = None) -> Iterator[UnitOfWork]:
+    """Open a transaction; commit it on a clean exit and roll it back on an error.
+
+    Raises DatabaseUnavailableError when the server is away; whatever was done in the transaction is then undone.
+    """
+    with database_errors(), engine().begin() as connection:
+        unit = UnitOfWork(connection, tenant)
+        yield unit
+    frames = unit.events.written
+    if frames:
+        (bus or live_bus()).publish(frames)
+    for action in unit.after_commit:
+        try:
+            action()
+        except Exception:
+            # The transaction stands; what follows it is a hint, and the sweep gives it again.
+            logger.exception("after_commit_failed")
