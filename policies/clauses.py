@@ -6,26 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from policies.conditions import Catalog, ConditionError, Diagnostic, build_catalog, reconcile
 from policies.errors import Problem
 from policies.shape import ObjectReader
 
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """What policies and conditions may speak of: the schema of every facet by its name."""
+    """What policies and conditions may speak of: the schema of every facet by its name, and the condition catalogue."""
 
     schemas: Mapping[str, Any]
+    catalog: Catalog
 
     @classmethod
     def of(cls, schemas: Mapping[str, Any]) -> Vocabulary:
-        return cls(schemas)
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """The part of a value whose members a condition names bare; None when no schema describes that part."""
-
-    schema: dict[str, Any] | None
+        return cls(schemas, build_catalog(schemas))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,21 +52,52 @@ class Clause:
 
 
 def check_clause(
-    reader: ObjectReader, key: str, *, vocabulary: Vocabulary, scope: Scope | None = None, required: bool = False
+    reader: ObjectReader, key: str, *, vocabulary: Vocabulary, bare_schema: Any = None, required: bool = False
 ) -> Clause | None:
-    """Return the condition at `key`; its shape and its wording are reported to the reader's problems."""
+    """Return the condition at `key`; its shape and its wording are reported to the reader's problems.
+
+    With `bare_schema`, the members of that schema may be named bare; `{}` describes nothing and leaves names free.
+    """
     child = reader.child(key, required=required)
     if child is None:
         return None
-    texts = {name: _read_text(child, name) for name in ("dsl", "canonicalDsl")}
-    logic = child.raw.get("jsonLogic") if child.has("jsonLogic") else None
-    for ignored in ("warnings", "variables"):
-        list(child.items(ignored))
+    before = len(child.problems)
+    dsl, canonical = _read_text(child, "dsl"), _read_text(child, "canonicalDsl")
+    child.has("jsonLogic")
+    for derived in ("warnings", "variables"):
+        list(child.items(derived))
     child.close()
-    if "dsl" not in child.raw and "jsonLogic" not in child.raw:
+    if not child.raw.keys() & {"dsl", "jsonLogic"}:
         child.problems.append(Problem(child.at, "needs `dsl` (the condition as text) or `jsonLogic`", "required"))
+    if len(child.problems) > before:
         return None
-    return Clause(logic, texts["dsl"], texts["canonicalDsl"])
+    return _check_wording(child, dsl, canonical, vocabulary.catalog, bare_schema)
+
+
+def _check_wording(
+    child: ObjectReader, dsl: str | None, canonical: str | None, catalog: Catalog, bare_schema: Any
+) -> Clause | None:
+    logic = child.raw.get("jsonLogic")
+    try:
+        condition = reconcile(dsl, logic, canonical, catalog, bare_schema=bare_schema)
+    except ConditionError as error:
+        place = child.place("jsonLogic" if dsl is None else "dsl")
+        child.problems.extend(_problem(found, place) for found in error.diagnostics)
+        return None
+    return Clause(
+        json_logic=condition.json_logic,
+        dsl=dsl,
+        canonical_dsl=condition.canonical_dsl,
+        warnings=tuple(warning.as_json() for warning in condition.warnings),
+        variables=condition.variables,
+    )
+
+
+def _problem(found: Diagnostic, place: str) -> ConditionProblem:
+    hint = (
+        f" (did you mean `{found.suggestion}`?)" if found.suggestion and found.suggestion not in found.message else ""
+    )
+    return ConditionProblem(place, found.message + hint, found.code, found.range.as_json())
 
 
 def _read_text(reader: ObjectReader, name: str) -> str | None:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from policies.clauses import Clause, Scope, Vocabulary, check_clause
+from policies.clauses import Clause, Vocabulary, check_clause
 from policies.errors import Problem
 from policies.shape import ObjectReader, suggest
 
@@ -32,8 +32,8 @@ def split_path(path: str) -> tuple[str, ...]:
     return tuple(segment.replace("~1", "/").replace("~0", "~") for segment in segments)
 
 
-def schema_at(schema: Any, path: str) -> dict[str, Any] | None:
-    """Return what a condition at `path` may speak of, as the schema of an object; None when the schema does not say.
+def schema_at(schema: Any, path: str) -> dict[str, Any]:
+    """Return what a condition at `path` may speak of, as the schema of an object; `{}` when the schema does not say.
 
     A part that is no object is spoken of by the last name on the path, or as `value` when the path is empty.
     """
@@ -42,7 +42,7 @@ def schema_at(schema: Any, path: str) -> dict[str, Any] | None:
     for segment in segments:
         current = _step(current, segment)
     if not isinstance(current, dict) or not current:
-        return None
+        return {}
     if current.get("type") == "object" or "properties" in current:
         return current
     name = next((segment for segment in reversed(segments) if not segment.isdigit()), "value")
@@ -73,8 +73,8 @@ def _check_one(raw: Any, at: str, vocabulary: Vocabulary, problems: list[Problem
     facet, path = reader.text("facet", required=True), reader.text("path", required=True)
     if facet is not None and facet not in vocabulary.schemas:
         reader.report("facet", f"no facet is called `{facet}`.{suggest(facet, vocabulary.schemas)}", "unknown_facet")
-    scope = Scope(None if facet is None or path is None else schema_at(vocabulary.schemas.get(facet), path))
-    condition = check_clause(reader, "condition", vocabulary=vocabulary, scope=scope, required=True)
+    part = schema_at(vocabulary.schemas.get(facet or ""), path or "")
+    condition = check_clause(reader, "condition", vocabulary=vocabulary, bare_schema=part, required=True)
     reader.close()
     if facet is None or path is None or condition is None:
         return None
