@@ -19,7 +19,6 @@ from planner.progress.bundle import AgentBundle
 from policies.strict_json import dumps
 from tasks.agents.base import (
     CONNECT_SECONDS,
-    AgentCancelledError,
     AgentError,
     AgentRateLimitedError,
     AgentRefusedError,
@@ -127,25 +126,17 @@ def _post(
         try:
             reply = client.post(target.url, content=body.encode(), headers=dict(headers))
         except Exception as error:
-            raise _network_error(error, wire, target, deadline, cancel) from error
+            raise wire.own_doing(cancel) or _network_error(error, target) from error
     _raise_for_status(reply, target.host)
     return _text(reply), target.host
 
 
-def _network_error(
-    error: Exception, wire: Wire, target: CheckedUrl, deadline: Deadline, cancel: CancelToken
-) -> AgentError:
-    if cancel.cancelled:
-        return AgentCancelledError(f"The call was stopped: {cancel.reason}.")
-    if wire.overflowed is not None:
-        return invalid("The reply is larger than 4 MiB.", wire.overflowed.decode(errors="replace"))
+def _network_error(error: Exception, target: CheckedUrl) -> AgentError:
     if isinstance(error, httpx2.DecodingError):
         return invalid(str(error), "")
-    if deadline.passed:
-        return AgentTimeoutError()
-    if not isinstance(error, httpx2.HTTPError):
-        return AgentRefusedError(f"The request to {target.host} could not be made: {error}")
-    return AgentUnavailableError(f"{target.host} could not be reached: {str(error) or type(error).__name__}")
+    if isinstance(error, httpx2.HTTPError):
+        return AgentUnavailableError(f"{target.host} could not be reached: {str(error) or type(error).__name__}")
+    return AgentRefusedError(f"The request to {target.host} could not be made: {error}")
 
 
 def _raise_for_status(reply: httpx2.Response, host: str) -> None:

@@ -17,7 +17,6 @@ from models.settings import Settings
 from planner.progress.bundle import AgentBundle
 from tasks.agents.base import (
     CONNECT_SECONDS,
-    AgentCancelledError,
     AgentError,
     AgentRateLimitedError,
     AgentRefusedError,
@@ -82,7 +81,7 @@ class LlmAgent:
             try:
                 reply = client.chat.completions.create(**request)
             except Exception as error:
-                raise _translated(error, wire, deadline, cancel, strict=_is_strict(request)) from error
+                raise wire.own_doing(cancel) or _translated(error, strict=_is_strict(request)) from error
         # The client builds its answer without checking it, and hands on plain text when the type was not JSON.
         if not isinstance(reply, ChatCompletion) or not reply.choices:
             raise invalid("The server's answer is not a chat completion.", str(reply))
@@ -107,19 +106,12 @@ def _is_strict(request: dict[str, Any]) -> bool:
     return bool(request["response_format"]["json_schema"]["strict"])
 
 
-def _translated(error: Exception, wire: Wire, deadline: Deadline, cancel: CancelToken, *, strict: bool) -> AgentError:
-    """Return the agent error that a failure of the client stands for; what we did ourselves comes first."""
-    if cancel.cancelled:
-        return AgentCancelledError(f"The call was stopped: {cancel.reason}.")
-    if wire.overflowed is not None:
-        return invalid("The reply is larger than 4 MiB.", wire.overflowed.decode(errors="replace"))
+def _translated(error: Exception, *, strict: bool) -> AgentError:
+    """Return the agent error that a failure of the client stands for."""
     if isinstance(error, openai.APIStatusError):
         return _translated_status(error, strict=strict)
-    if deadline.passed:
-        return AgentTimeoutError()
     if isinstance(error, openai.APIConnectionError):
-        cause = error.__cause__
-        return AgentUnavailableError(f"The model's server could not be reached: {cause or error.message}")
+        return AgentUnavailableError(f"The model's server could not be reached: {error.__cause__ or error.message}")
     if isinstance(error, ValueError):
         return invalid(f"The server's answer is not JSON: {error}", "")
     return AgentRefusedError(f"The model could not be asked: {error}")
@@ -169,5 +161,6 @@ def _unfenced(text: str) -> str:
 def _unwrapped(output: dict[str, Any], bundle: AgentBundle) -> dict[str, Any]:
     """Return the inside of `{"output": {…}}`, unless the schema itself asks for a property of that name."""
     inner = output.get("output")
-    wrapped = output.keys() == {"output"} and isinstance(inner, dict)
-    return inner if wrapped and "output" not in bundle.output_schema.get("properties", {}) else output
+    if isinstance(inner, dict) and len(output) == 1 and "output" not in bundle.output_schema.get("properties", {}):
+        return inner
+    return output

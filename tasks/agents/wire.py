@@ -18,8 +18,16 @@ from functools import cache
 import httpcore2
 import httpx2
 
-from tasks.agents.base import CONNECT_SECONDS, MAX_REPLY_BYTES
+from tasks.agents.base import (
+    CONNECT_SECONDS,
+    MAX_REPLY_BYTES,
+    AgentCancelledError,
+    AgentError,
+    AgentTimeoutError,
+    CancelToken,
+)
 from tasks.agents.deadline import Deadline
+from tasks.agents.replies import invalid
 
 
 class Wire(httpx2.HTTPTransport):
@@ -32,6 +40,7 @@ class Wire(httpx2.HTTPTransport):
         self, deadline: Deadline, *, addresses: tuple[str, ...] = (), max_reply_bytes: int = MAX_REPLY_BYTES
     ) -> None:
         super().__init__(verify=_trust())
+        self._deadline = deadline
         self._backend = _Backend(deadline, addresses)
         self._pool = httpcore2.ConnectionPool(ssl_context=_trust(), http2=False, network_backend=self._backend)
         self._max_reply_bytes = max_reply_bytes
@@ -49,6 +58,15 @@ class Wire(httpx2.HTTPTransport):
     def abort(self) -> None:
         """Shut every connection down; reads that wait end at once, and no new connection is made."""
         self._backend.abort()
+
+    def own_doing(self, cancel: CancelToken) -> AgentError | None:
+        """Return the error for a call that we ended ourselves: by a cancel, the cap or the deadline."""
+        if cancel.cancelled:
+            return AgentCancelledError(f"The call was stopped: {cancel.reason}.")
+        if self.overflowed is not None:
+            raw = self.overflowed.decode(errors="replace")
+            return invalid(f"The reply is larger than {self._max_reply_bytes} bytes.", raw)
+        return AgentTimeoutError() if self._deadline.passed else None
 
     def capped(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         """Pass the chunks on until they exceed the cap, then raise `httpx2.ReadError`."""
