@@ -1,0 +1,36 @@
+"""The HTTP face: one blueprint per noun, each route described where it stands."""
+
+from __future__ import annotations
+
+from flask import Flask, abort, request
+from flask_smorest import Api
+
+from app.api import capabilities, components, docs, facets, health, hitl, plan, runs
+from policies.errors import InvalidInputError, Problem, pointer
+
+BLUEPRINTS = (
+    runs.blueprint,
+    plan.blueprint,
+    hitl.blueprint,
+    capabilities.blueprint,
+    facets.blueprint,
+    health.blueprint,
+    docs.blueprint,
+)
+
+
+def init_app(app: Flask, api: Api) -> None:
+    """Register every route and every schema that the OpenAPI document names."""
+    app.before_request(refuse_unstorable)
+    components.register(api.spec)
+    for blueprint in BLUEPRINTS:
+        api.register_blueprint(blueprint)
+
+
+def refuse_unstorable() -> None:
+    """Refuse NUL in addresses before it reaches the database, which takes it for an error of ours."""
+    if any("\x00" in str(value) for value in (request.view_args or {}).values()):
+        abort(404)
+    wrong = [name for name, value in request.args.items() if "\x00" in name + value]
+    if wrong:
+        raise InvalidInputError([Problem(pointer(name), "holds a NUL character: remove it") for name in wrong])

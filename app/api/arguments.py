@@ -1,0 +1,54 @@
+"""Query arguments of the routes that read lists and streams."""
+
+from __future__ import annotations
+
+from marshmallow import Schema, fields, validate
+
+RUN_STATUSES = (
+    "pending",
+    "planning",
+    "running",
+    "awaiting_hitl",
+    "awaiting_human",
+    "paused",
+    "cancelling",
+    "completed",
+    "failed",
+    "cancelled",
+)
+MAX_PAGE = 200
+MAX_FRAMES = 1000
+MAX_SEQ = 2**53
+
+
+class RunsQuery(Schema):
+    """Which runs, newest first."""
+
+    status = fields.String(validate=validate.OneOf(RUN_STATUSES))
+    q = fields.String(validate=validate.Length(1, 200))
+    client = fields.String(validate=validate.Length(1, 200))
+    since = fields.AwareDateTime(format="iso")
+    limit = fields.Integer(load_default=50, validate=validate.Range(1, MAX_PAGE))
+    cursor = fields.String(validate=validate.Length(1, 500))
+
+
+class EventsQuery(Schema):
+    """Which frames of a run: those behind `after`, of these types."""
+
+    after = fields.Integer(validate=validate.Range(0, MAX_SEQ))
+    types = fields.String(validate=validate.Length(1, 1000))
+    limit = fields.Integer(load_default=500, validate=validate.Range(1, MAX_FRAMES))
+
+
+class CapabilitiesQuery(Schema):
+    """Which capabilities."""
+
+    status = fields.String(validate=validate.OneOf(("active", "inactive")))
+    kind = fields.String(validate=validate.Length(1, 100))
+
+
+class FacetsQuery(Schema):
+    """Which facets."""
+
+    direction = fields.String(validate=validate.OneOf(("input", "output", "bidirectional")))
+    tag = fields.String(validate=validate.Length(1, 100))

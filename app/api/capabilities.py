@@ -1,0 +1,97 @@
+"""The registry: capabilities come, say that they are alive, and go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Response, jsonify
+from flask_smorest import Blueprint
+
+from app.api.arguments import CapabilitiesQuery
+from app.api.decisions import read_heartbeat
+from app.api.operations import json_reply, operation
+from app.auth import tenant
+from app.body import read_json
+from app.extensions import services
+from models.unit_of_work import open_unit
+from planner.contracts.capabilities import check_registration
+
+blueprint = Blueprint(
+    "capabilities", __name__, url_prefix="/api/v1/flex/capabilities", description="Who can do what, right now"
+)
+
+RECORD = json_reply("The capability as registered", "CapabilityRecord")
+
+
+@operation(
+    blueprint,
+    "POST",
+    "/register",
+    name="registerCapability",
+    replies={200: json_reply("The capability, and who is active now", "CapabilityRegistered")},
+    problems=(409,),
+    body="CapabilityRegistration",
+)
+def register_capability() -> Response:
+    """Register a capability, for the first time or again; every problem of the registration is reported at once."""
+    shared = services()
+    capability = check_registration(read_json(), shared.catalogue)
+    with open_unit(tenant()) as unit:
+        stored = unit.capabilities.register(capability)
+        active = unit.capabilities.snapshot(fresh=True).active()
+    ids = [one.capability_id for one in active]
+    return jsonify({"ok": True, "record": stored.as_json(), "registry": {"active": ids, "count": len(ids)}})
+
+
+@operation(
+    blueprint,
+    "GET",
+    "",
+    name="listCapabilities",
+    replies={200: json_reply("The capabilities, by id", "CapabilityPage")},
+    query=CapabilitiesQuery,
+)
+def list_capabilities(query: Mapping[str, Any]) -> Response:
+    """List every capability that the caller may use."""
+    with open_unit(tenant()) as unit:
+        snapshot = unit.capabilities.snapshot(fresh=True)
+    records = [
+        one.as_json()
+        for one in snapshot.capabilities
+        if query.get("status", one.status) == one.status and query.get("kind", one.kind) == one.kind
+    ]
+    return jsonify({"data": records, "nextCursor": None})
+
+
+@operation(blueprint, "GET", "/<capability_id>", name="getCapability", replies={200: RECORD}, problems=(404,))
+def get_capability(capability_id: str) -> Response:
+    """Show one capability."""
+    with open_unit(tenant()) as unit:
+        return jsonify(unit.capabilities.get(capability_id).as_json())
+
+
+@operation(
+    blueprint,
+    "PATCH",
+    "/<capability_id>",
+    name="beatCapability",
+    replies={200: RECORD},
+    problems=(404,),
+    body="CapabilityHeartbeat",
+    body_required=False,
+)
+def beat_capability(capability_id: str) -> Response:
+    """Say that a capability is alive; one that had expired is active again."""
+    read_heartbeat()
+    with open_unit(tenant()) as unit:
+        return jsonify(unit.capabilities.heartbeat(capability_id).as_json())
+
+
+@operation(
+    blueprint, "DELETE", "/<capability_id>", name="deregisterCapability", replies={200: RECORD}, problems=(404, 409)
+)
+def deregister_capability(capability_id: str) -> Response:
+    """Take a capability out of service; its record stays and a new registration brings it back."""
+    with open_unit(tenant()) as unit:
+        return jsonify(unit.capabilities.deactivate(capability_id).as_json())

@@ -1,0 +1,96 @@
+"""How a route is declared: once, for Flask and for the OpenAPI document alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+from flask_smorest import Blueprint
+from marshmallow import Schema
+
+from app.errors import CONTENT_TYPE as PROBLEM_TYPE
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+JSON = "application/json"
+EVENT_STREAM = "text/event-stream"
+COMMON_PROBLEMS = (401, 405, 500, 503)
+BODY_PROBLEMS = (400, 413, 415, 422)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a route may answer: what it means, and the schema of each media type (by component name)."""
+
+    description: str
+    content: Mapping[str, str | None]
+    headers: tuple[str, ...] = ()
+
+    def as_openapi(self) -> dict[str, Any]:
+        found: dict[str, Any] = {"description": self.description}
+        if self.content:
+            found["content"] = {kind: {"schema": _schema(name)} for kind, name in self.content.items()}
+        if self.headers:
+            found["headers"] = {name: {"schema": {"type": "string"}} for name in self.headers}
+        return found
+
+
+def json_reply(description: str, component: str, *, headers: tuple[str, ...] = ()) -> Reply:
+    return Reply(description, {JSON: component}, headers)
+
+
+def operation(
+    blueprint: Blueprint,
+    method: str,
+    path: str,
+    *,
+    name: str,
+    replies: Mapping[int, Reply],
+    problems: tuple[int, ...] = (),
+    body: str | None = None,
+    body_required: bool = True,
+    query: type[Schema] | None = None,
+    headers: tuple[str, ...] = (),
+) -> Callable[[View], View]:
+    """Register the view for the route and describe it as the operation `name`.
+
+    With `query`, the view's first argument is the mapping of checked query arguments. `body` is the component that
+    describes the request body, `headers` are request headers that change the reply.
+    """
+    refused = {*problems, *COMMON_PROBLEMS, *(BODY_PROBLEMS if body else ()), *((422,) if query else ())}
+    about: dict[str, Any] = {
+        "operationId": name,
+        "responses": {
+            **{status: reply.as_openapi() for status, reply in replies.items()},
+            **{status: _problem(status) for status in sorted(refused)},
+        },
+    }
+    if body:
+        about["requestBody"] = {"required": body_required, "content": {JSON: {"schema": _schema(body)}}}
+    if headers:
+        about["parameters"] = [
+            {"in": "header", "name": header, "required": False, "schema": {"type": "string"}} for header in headers
+        ]
+
+    def attach(view: View) -> View:
+        described = blueprint.doc(**about)(view)
+        if query is not None:
+            described = blueprint.arguments(query, location="query")(described)
+        blueprint.route(path, methods=[method], endpoint=_endpoint(name))(described)
+        return view
+
+    return attach
+
+
+def _endpoint(name: str) -> str:
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
+
+
+def _schema(name: str | None) -> dict[str, Any]:
+    return {"type": "string"} if name is None else {"$ref": f"#/components/schemas/{name}"}
+
+
+def _problem(status: int) -> dict[str, Any]:
+    return {"description": HTTPStatus(status).phrase, "content": {PROBLEM_TYPE: {"schema": _schema("Problem")}}}

@@ -1,0 +1,63 @@
+"""A plan to look at: assembled, explained and priced, without storing or running anything."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response, jsonify
+from flask_smorest import Blueprint
+
+from app import correlation
+from app.api.operations import json_reply, operation
+from app.api.submission import read_envelope
+from app.auth import tenant
+from app.extensions import services
+from models.unit_of_work import open_unit
+from planner.assembly.assemble import assemble_plan
+from planner.assembly.diagnostics import PlanRejectedError, report
+from planner.assembly.explain import explanation, mermaid, plan_cost
+from planner.plan.codec import plan_to_json
+
+blueprint = Blueprint("plan", __name__, url_prefix="/api/v1/flex", description="Plans before they run")
+
+
+@operation(
+    blueprint,
+    "POST",
+    "/plan",
+    name="previewPlan",
+    replies={200: json_reply("The plan, or why there is none", "PlanPreview")},
+    body="TaskEnvelope",
+)
+def preview_plan() -> Response:
+    """Show the plan that an envelope would get; nothing is stored and nothing runs."""
+    envelope = read_envelope()
+    correlation.adopt(envelope.metadata)
+    with open_unit(tenant()) as unit:
+        registry = unit.capabilities.snapshot()
+    try:
+        plan = assemble_plan(envelope, registry, services().catalogue)
+    except PlanRejectedError as rejected:
+        return jsonify(_rejection(rejected))
+    score = float(plan.metadata.get("satisfactionScore", 1.0))
+    return jsonify(
+        {
+            "status": "accepted" if score >= 1.0 else "accepted_with_findings",
+            "plan": plan_to_json(plan),
+            "cost": plan_cost(plan, registry),
+            "diagnostics": {**report(()), "satisfactionScore": score},
+            "explanation": explanation(plan),
+            "mermaid": mermaid(plan),
+        }
+    )
+
+
+def _rejection(rejected: PlanRejectedError) -> dict[str, Any]:
+    return {
+        "status": "rejected",
+        "plan": None,
+        "cost": {"total": 0, "parts": []},
+        "diagnostics": report(rejected.diagnostics),
+        "explanation": {"summary": rejected.message, "notes": [], "nodes": []},
+        "mermaid": None,
+    }

@@ -1,0 +1,41 @@
+"""An envelope on its way in: read, checked, stored with its first frame, and announced to the workers."""
+
+from __future__ import annotations
+
+import structlog
+from flask import request
+
+from app import correlation
+from app.auth import tenant
+from app.body import read_json
+from app.extensions import services
+from app.stream.sse import hang_up
+from app.stream.subscription import Subscription
+from models.repositories.runs import Run
+from models.unit_of_work import open_unit
+from planner.envelope import TaskEnvelope, check_envelope
+from tasks import dispatch
+
+
+def read_envelope() -> TaskEnvelope:
+    """Return the checked envelope in the body; raises what `read_json` and `check_envelope` raise."""
+    shared = services()
+    return check_envelope(read_json(), shared.catalogue, policies_enabled=shared.settings.policies_enabled)
+
+
+def submit() -> tuple[Run, Subscription]:
+    """Store the run of the envelope in the body; return it with a place in the relay, taken before any worker knows."""
+    envelope = read_envelope()
+    correlation_id = correlation.adopt(envelope.metadata)
+    subscription: Subscription | None = None
+    try:
+        with open_unit(tenant()) as unit:
+            run = unit.runs.create(envelope=envelope, correlation_id=correlation_id)
+            subscription = services().hub.subscribe(run.run_id, hang_up=hang_up(request.environ))
+            unit.on_commit(lambda: dispatch.plan_run(run.run_id, run.epoch))
+    except BaseException:
+        if subscription is not None:
+            subscription.close()
+        raise
+    structlog.contextvars.bind_contextvars(run_id=run.run_id)
+    return run, subscription

@@ -1,0 +1,44 @@
+"""Bodies of requests: JSON only, of bounded size, read strictly, before anything else looks at them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import current_app, request
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from policies.errors import FlexError
+from policies.strict_json import loads
+
+
+class UnsupportedMediaTypeError(FlexError):
+    """Send the body as `Content-Type: application/json`."""
+
+    code = "unsupported_media_type"
+
+
+def read_json() -> Any:
+    """Return the document in the body.
+
+    Raises `UnsupportedMediaTypeError`, `StrictJSONError`, and werkzeug's 413 once the body is over the limit, chunked
+    bodies included.
+    """
+    if request.mimetype != "application/json" and not request.mimetype.endswith("+json"):
+        raise UnsupportedMediaTypeError
+    return loads(_content())
+
+
+def read_optional_json() -> Any:
+    """Return the document in the body, None when there is no body; raises as `read_json` does."""
+    chunked = "chunked" in request.headers.get("Transfer-Encoding", "").lower()
+    return read_json() if request.content_length or chunked else None
+
+
+def _content() -> bytes:
+    """Return the body. A body without a length is cut silently at the limit, so one byte more is asked for."""
+    limit = int(current_app.config["MAX_CONTENT_LENGTH"])
+    request.max_content_length = limit + 1
+    content = request.get_data(cache=False)
+    if len(content) > limit:
+        raise RequestEntityTooLarge
+    return content

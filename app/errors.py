@@ -1,0 +1,171 @@
+"""Every error as a reply: the one place where what went wrong becomes a status and an `application/problem+json` body.
+
+The body follows RFC 9457 (`type`, `title`, `status`, `detail`, `instance`) with `code`, `retryable`, `errors` and
+`runId`. Clients of the older server find `statusCode`, `statusMessage` and `data.code` in the same body.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException
+
+from app import correlation
+from models.errors import ConflictError, DatabaseUnavailableError, NotFoundError
+from policies.errors import FlexError, InvalidInputError, pointer
+
+CONTENT_TYPE = "application/problem+json"
+RETRYABLE = frozenset({408, 429, 502, 503, 504})
+INTERNAL = "Something failed on our side and was recorded under this correlation id; the request may be tried again."
+
+STATUS_OF_CODE = {
+    "invalid_json": 400,
+    "invalid_condition_dsl": 400,
+    "unauthorized": 401,
+    "forbidden": 403,
+    "unsupported_media_type": 415,
+    "server_busy": 503,
+}
+"""Codes whose status is not that of their class."""
+
+STATUS_OF_CLASS: tuple[tuple[type[FlexError], int], ...] = (
+    (InvalidInputError, 422),
+    (NotFoundError, 404),
+    (ConflictError, 409),
+    (DatabaseUnavailableError, 503),
+)
+
+CODE_OF_STATUS = {
+    400: "bad_request",
+    404: "not_found",
+    405: "method_not_allowed",
+    406: "not_acceptable",
+    408: "request_timeout",
+    413: "payload_too_large",
+    414: "uri_too_long",
+    415: "unsupported_media_type",
+    422: "validation_failed",
+    429: "too_many_requests",
+    431: "headers_too_large",
+}
+
+REMEDY_OF_STATUS = {
+    404: "There is nothing at this address; /openapi.json lists every route.",
+    405: "This address does not answer to that method; the Allow header lists those that it does.",
+}
+
+logger = structlog.get_logger(__name__)
+
+
+def init_app(app: Flask) -> None:
+    """Answer every error of the app with a problem."""
+    app.register_error_handler(FlexError, answer_flex_error)
+    app.register_error_handler(HTTPException, answer_http_error)
+    app.register_error_handler(Exception, answer_unexpected)
+
+
+def answer_flex_error(error: FlexError) -> Response:
+    """Answer an error that Flex raised on purpose; one that no client can cause is our own fault."""
+    status = _status_of(error)
+    if status is None:
+        return answer_unexpected(error)
+    data = getattr(error, "data", None) or {}
+    headers = _headers_of(error, status)
+    return problem(
+        status,
+        error.code,
+        error.message,
+        errors=[p.as_json() for p in getattr(error, "problems", ())],
+        data=data,
+        headers=headers,
+    )
+
+
+def answer_http_error(error: HTTPException) -> Response | HTTPException:
+    """Answer what the framework refused: unknown routes, wrong methods, oversized bodies, bad query arguments."""
+    status = error.code or 500
+    if status < 400:
+        return error
+    headers = {k: v for k, v in error.get_headers(request.environ) if k.lower() in {"allow", "retry-after"}}
+    if status == 413:
+        headers["Connection"] = "close"
+    errors = list(_argument_problems(error))
+    detail = "; ".join(f"{e['pointer']}: {e['message']}" for e in errors) or REMEDY_OF_STATUS.get(status)
+    return problem(
+        status,
+        CODE_OF_STATUS.get(status, HTTPStatus(status).name.lower()),
+        detail or error.description or HTTPStatus(status).phrase,
+        errors=errors,
+        headers=headers,
+    )
+
+
+def answer_unexpected(error: Exception) -> Response:
+    """Answer a fault of our own: its text and trace stay in the log."""
+    logger.error("request_failed", exc_info=error, method=request.method, path=request.path)
+    return problem(500, "internal_error", INTERNAL)
+
+
+def problem(
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    errors: list[dict[str, Any]] | None = None,
+    data: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """Return the reply that describes one problem."""
+    title = HTTPStatus(status).phrase
+    extra = dict(data or {})
+    body: dict[str, Any] = {
+        "type": f"urn:flex:problem:{code}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "instance": request.path,
+        "code": code,
+        "retryable": status in RETRYABLE,
+        "errors": errors or [],
+        "correlationId": correlation.current(),
+        "statusCode": status,
+        "statusMessage": title,
+        "data": {**extra, "code": code},
+    }
+    run_id = extra.get("runId") or (request.view_args or {}).get("run_id")
+    if run_id:
+        body["runId"] = run_id
+    return Response(
+        json.dumps(body, ensure_ascii=False, default=str),
+        status,
+        {"Cache-Control": "no-store", **(headers or {})},
+        content_type=CONTENT_TYPE,
+    )
+
+
+def _status_of(error: FlexError) -> int | None:
+    if error.code in STATUS_OF_CODE:
+        return STATUS_OF_CODE[error.code]
+    return next((status for kind, status in STATUS_OF_CLASS if isinstance(error, kind)), None)
+
+
+def _headers_of(error: FlexError, status: int) -> dict[str, str]:
+    if status == 401:
+        return {"WWW-Authenticate": 'Bearer realm="flex"'}
+    if status in RETRYABLE:
+        return {"Retry-After": str(getattr(error, "retry_after", 2))}
+    return {}
+
+
+def _argument_problems(error: HTTPException) -> Iterator[dict[str, Any]]:
+    """Yield what webargs found wrong with query arguments, each at its own pointer."""
+    messages = (getattr(error, "data", None) or {}).get("messages") or {}
+    for fields in messages.values():
+        for name, texts in fields.items():
+            for text in texts if isinstance(texts, list) else [texts]:
+                yield {"pointer": pointer(name), "message": str(text), "code": "invalid_argument"}

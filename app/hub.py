@@ -1,0 +1,256 @@
+"""The relay of one web process: it hears the live stream once and hands each frame to the clients of its run.
+
+Two loops of its own keep it going. The listener holds the process's one Redis connection and fans out what it hears;
+a flushed or restarted Redis makes it go back to the beginning of the new stream. The watcher asks Postgres every
+couple of seconds, in one query, how far the runs with listeners have come, and fills from the log what no doorbell
+announced; it also fills gaps at once and hangs up on clients that stopped reading. Both loops only ever deliver in
+the order of `seq` per run, so a client sees a gap only while it is still catching up by itself.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol
+
+import structlog
+
+from app.stream.log import RunLog
+from app.stream.subscription import Subscription
+from app.stream.wire import Wire, wire_of
+from policies.errors import FlexError
+
+BLOCK_MS = 1000
+QUEUE_LIMIT = 1000
+POLL_SECONDS = 2.0
+STALL_SECONDS = 10.0
+MAX_BACKOFF_SECONDS = 2.0
+MAX_STREAMS = 9000
+
+logger = structlog.get_logger(__name__)
+
+
+class TooManyStreamsError(FlexError):
+    """This server serves as many streams as it can; try again in a moment, or read the events as JSON pages."""
+
+    code = "server_busy"
+
+
+class LiveBus(Protocol):
+    """The live stream as the listener needs it: where it ends now, and what came behind a cursor."""
+
+    def tail(self) -> str:
+        """Return the id of the last entry, `0-0` for an empty stream."""
+
+    def read(self, cursor: str, block_ms: int) -> tuple[str, list[dict[str, Any]]]:
+        """Wait up to `block_ms` for frames behind the cursor; return the new cursor and them."""
+
+
+class _Channel:
+    """The listeners of one run, and the seq up to which they have been served (None until one has caught up)."""
+
+    __slots__ = ("last", "subscriptions")
+
+    def __init__(self) -> None:
+        self.last: int | None = None
+        self.subscriptions: set[Subscription] = set()
+
+
+class Hub:
+    """Fan-out from one live stream to many clients, repaired from the log."""
+
+    def __init__(
+        self,
+        bus: LiveBus,
+        log: RunLog,
+        *,
+        queue_limit: int = QUEUE_LIMIT,
+        poll_seconds: float = POLL_SECONDS,
+        stall_seconds: float = STALL_SECONDS,
+        block_ms: int = BLOCK_MS,
+    ) -> None:
+        self._bus = bus
+        self._log = log
+        self._queue_limit = queue_limit
+        self._poll_seconds = poll_seconds
+        self._stall_seconds = stall_seconds
+        self._block_ms = block_ms
+        self._channels: dict[str, _Channel] = {}
+        self._listeners = 0
+        self._gaps: set[str] = set()
+        self._next_poll = 0.0
+        self._lock = threading.RLock()
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> None:
+        """Start the two loops; does nothing when they run already."""
+        with self._lock:
+            if self._threads or self._stopping.is_set():
+                return
+            self._threads = [
+                threading.Thread(target=loop, name=f"hub-{loop.__name__.strip('_')}", daemon=True)
+                for loop in (self._listen, self._watch)
+            ]
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Tell every client to reconnect elsewhere and end the loops; returns without waiting for either."""
+        self._stopping.set()
+        self._wake.set()
+        with self._lock:
+            subscriptions = [s for channel in self._channels.values() for s in channel.subscriptions]
+        for subscription in subscriptions:
+            subscription.restart()
+
+    def join(self, timeout: float) -> None:
+        """Wait up to `timeout` seconds for each loop to end after `stop`."""
+        for thread in self._threads:
+            thread.join(timeout)
+
+    def subscribe(self, run_id: str, *, hang_up: Callable[[], None] | None = None) -> Subscription:
+        """Return a place for one client of the run; call this before reading the log.
+
+        `hang_up` closes the client's connection when it stops reading. Raises `TooManyStreamsError`.
+        """
+        self.start()
+        subscription = Subscription(run_id, limit=self._queue_limit, on_close=self._leave, hang_up=hang_up)
+        with self._lock:
+            if self._listeners >= MAX_STREAMS:
+                raise TooManyStreamsError
+            self._channels.setdefault(run_id, _Channel()).subscriptions.add(subscription)
+            self._listeners += 1
+        if self._stopping.is_set():
+            subscription.restart()
+        return subscription
+
+    def caught_up(self, run_id: str, seq: int) -> None:
+        """Note that a client has read the log up to `seq`: from here on the watcher answers for the run."""
+        with self._lock:
+            channel = self._channels.get(run_id)
+            if channel is not None and channel.last is None:
+                channel.last = seq
+
+    def listeners(self) -> int:
+        """Return how many clients listen now."""
+        return self._listeners
+
+    def _leave(self, subscription: Subscription) -> None:
+        with self._lock:
+            channel = self._channels.get(subscription.run_id)
+            if channel is None or subscription not in channel.subscriptions:
+                return
+            channel.subscriptions.remove(subscription)
+            self._listeners -= 1
+            if not channel.subscriptions:
+                del self._channels[subscription.run_id]
+
+    def _listen(self) -> None:
+        """Read the live stream for ever; whatever goes wrong with Redis is waited out."""
+        cursor: str | None = None
+        backoff = 0.1
+        while not self._stopping.is_set():
+            try:
+                cursor, frames = self._hear(cursor)
+            except Exception as error:  # noqa: BLE001 - the only listener must outlive every fault of the doorbell
+                logger.warning("live_stream_unavailable", error=type(error).__name__, retry_in=backoff)
+                self._stopping.wait(backoff)
+                backoff = min(backoff * 2, MAX_BACKOFF_SECONDS)
+                continue
+            backoff = 0.1
+            self._fan_out(frames)
+
+    def _hear(self, cursor: str | None) -> tuple[str, list[dict[str, Any]]]:
+        if cursor is None:
+            cursor = self._bus.tail()
+            # A run may have begun before this cursor was known; the log tells what it said.
+            self._next_poll = 0.0
+            self._wake.set()
+        cursor, frames = self._bus.read(cursor, self._block_ms)
+        if not frames and _entry_id(self._bus.tail()) < _entry_id(cursor):
+            logger.info("live_stream_restarted", cursor=cursor)
+            return "0", []
+        return cursor, frames
+
+    def _fan_out(self, frames: Iterable[Mapping[str, Any]]) -> None:
+        for frame in frames:
+            with self._lock:
+                channel = self._channels.get(frame["runId"])
+                if channel is None:
+                    continue
+                wire = wire_of(frame)
+                if channel.last is None or wire.seq == channel.last + 1:
+                    _deliver(channel, wire)
+                elif wire.seq > channel.last:
+                    self._gaps.add(wire.run_id)
+                    self._wake.set()
+
+    def _watch(self) -> None:
+        """Fill gaps when told of them, ask for missed frames every `poll_seconds`, and cut off dead clients."""
+        while not self._stopping.is_set():
+            self._wake.wait(max(0.0, self._next_poll - time.monotonic()))
+            self._wake.clear()
+            due = time.monotonic() >= self._next_poll
+            if due:
+                self._next_poll = time.monotonic() + self._poll_seconds
+            try:
+                self._fill_gaps()
+                if due:
+                    self._poll()
+            except Exception as error:  # noqa: BLE001 - the only watcher must outlive every fault of the database
+                logger.warning("event_log_unavailable", error=type(error).__name__)
+            if due:
+                self._cut_stalled()
+
+    def _fill_gaps(self) -> None:
+        with self._lock:
+            run_ids, self._gaps = self._gaps, set()
+        for run_id in run_ids:
+            self._fill(run_id)
+
+    def _poll(self) -> None:
+        with self._lock:
+            served = {run_id: c.last for run_id, c in self._channels.items() if c.last is not None}
+        if not served:
+            return
+        for run_id, last_seq in self._log.last_seqs(served).items():
+            if last_seq > served.get(run_id, last_seq):
+                self._fill(run_id)
+
+    def _fill(self, run_id: str) -> None:
+        while True:
+            with self._lock:
+                channel = self._channels.get(run_id)
+                after = None if channel is None else channel.last
+            if channel is None or after is None:
+                return
+            frames = self._log.frames(run_id, after)
+            if not frames:
+                return
+            with self._lock:
+                for wire in map(wire_of, frames):
+                    if channel.last is None or wire.seq > channel.last:
+                        _deliver(channel, wire)
+
+    def _cut_stalled(self) -> None:
+        now = time.monotonic()
+        with self._lock:
+            subscriptions = [s for channel in self._channels.values() for s in channel.subscriptions]
+        for subscription in subscriptions:
+            if subscription.cut_if_stalled(now, self._stall_seconds):
+                logger.info("slow_client_cut", run_id=subscription.run_id)
+
+
+def _deliver(channel: _Channel, wire: Wire) -> None:
+    channel.last = wire.seq
+    for subscription in channel.subscriptions:
+        subscription.offer(wire)
+
+
+def _entry_id(text: str) -> tuple[int, int]:
+    """Return a stream entry id `milliseconds-sequence` as numbers that compare; a bare `0` is `0-0`."""
+    milliseconds, _, sequence = text.partition("-")
+    return int(milliseconds), int(sequence or 0)

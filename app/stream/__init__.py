@@ -1,0 +1,1 @@
+"""How frames reach clients: parsed once per process, followed in order, written as server-sent events."""

@@ -1,0 +1,28 @@
+"""The event log in Postgres, as the relay reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from app.stream.log import RunState
+from models.unit_of_work import open_unit
+
+PAGE = 500
+
+
+class StoredLog:
+    """The log in Postgres. The relay serves every tenant, so it reads as the service itself."""
+
+    def frames(self, run_id: str, after: int) -> list[Mapping[str, Any]]:
+        with open_unit(tenant=None) as unit:
+            return [frame.as_json() for frame in unit.events.page(run_id, after=after, limit=PAGE)]
+
+    def last_seqs(self, run_ids: Iterable[str]) -> dict[str, int]:
+        with open_unit(tenant=None) as unit:
+            return dict(unit.runs.last_seqs(list(run_ids)))
+
+    def state(self, run_id: str) -> RunState:
+        with open_unit(tenant=None) as unit:
+            run = unit.runs.get(run_id)
+        return RunState(run.status, run.last_seq)

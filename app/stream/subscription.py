@@ -1,0 +1,97 @@
+"""One client's place in the relay: a bounded queue of frames, and the reasons why it may end."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+from app.stream.wire import Wire
+
+
+class Subscription:
+    """The frames of one run that one client has not taken yet, at most `limit` of them.
+
+    A client that is too slow loses its queue and finds `overrun` set; what it missed is in the log. The relay
+    offers and the client's own thread takes, so every change happens under the condition.
+    """
+
+    def __init__(
+        self,
+        run_id: str,
+        *,
+        limit: int,
+        on_close: Callable[[Subscription], None],
+        hang_up: Callable[[], None] | None = None,
+    ) -> None:
+        self.run_id = run_id
+        self.overrun = False
+        self.restarting = False
+        self._limit = limit
+        self._on_close = on_close
+        self._hang_up = hang_up
+        self._frames: deque[Wire] = deque()
+        self._changed = threading.Condition()
+        self._progress = time.monotonic()
+
+    def offer(self, wire: Wire) -> None:
+        """Queue a frame for the client, or give the client up as overrun when the queue is full."""
+        with self._changed:
+            if self.overrun:
+                return
+            if len(self._frames) >= self._limit:
+                self.overrun = True
+                self._frames.clear()
+            else:
+                self._frames.append(wire)
+            self._changed.notify()
+
+    def take(self, timeout: float) -> Wire | None:
+        """Return the next frame, waiting up to `timeout` seconds; None when there was none or the stream must end."""
+        with self._changed:
+            self._progress = time.monotonic()
+            if timeout > 0:
+                self._changed.wait_for(lambda: self._frames or self.overrun or self.restarting, timeout)
+            self._progress = time.monotonic()
+            return self._frames.popleft() if self._frames else None
+
+    def pause(self, seconds: float) -> None:
+        """Wait without taking frames, but no longer than the server itself lives."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.restarting, seconds)
+            self._progress = time.monotonic()
+
+    def clear(self) -> None:
+        """Forget what is queued, just before the log is read: everything queued so far is in the log already."""
+        with self._changed:
+            self._frames.clear()
+            self.overrun = False
+            self._progress = time.monotonic()
+
+    def touch(self) -> None:
+        """Note that the client took what was written to it."""
+        self._progress = time.monotonic()
+
+    def restart(self) -> None:
+        """Tell the client's thread that this server stops."""
+        with self._changed:
+            self.restarting = True
+            self._changed.notify_all()
+
+    def cut_if_stalled(self, now: float, patience: float) -> bool:
+        """Hang up on a client that has left frames waiting for longer than `patience` seconds; True when it did."""
+        with self._changed:
+            waiting = bool(self._frames) or self.overrun
+            if not waiting or now - self._progress <= patience:
+                return False
+            self.overrun = True
+            self._frames.clear()
+            self._progress = now
+        if self._hang_up is not None:
+            self._hang_up()
+        return True
+
+    def close(self) -> None:
+        """Leave the relay; safe to call twice."""
+        self._on_close(self)

@@ -1,0 +1,5 @@
+"""The app that gunicorn serves."""
+
+from app import create_app
+
+app = create_app()
