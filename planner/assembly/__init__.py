@@ -1,0 +1,1 @@
+"""How a plan is found: what can be reached, what each choice is worth, the best choice, and the proof that it fits."""

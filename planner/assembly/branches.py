@@ -1,0 +1,109 @@
+"""Decide whether a plan has branches: how many, of which capability, what each makes and what each is told."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from planner.assembly.choice import Choice
+from planner.assembly.diagnostics import Diagnostic, PlanRejectedError
+from planner.assembly.request import PlanRequest
+from planner.assembly.targets import Target, takes_branches, variant_count
+from planner.contracts.capabilities import Capability
+from planner.plan.identity import branch_label
+
+_VARIANT_NAME = re.compile(r"\b(?:variant|version|option)\s+([a-z]|\d{1,2})\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Branches:
+    """N copies of one capability side by side; `items[i]` is how many list items branch i makes."""
+
+    capability_id: str
+    target: Target
+    labels: tuple[str, ...]
+    items: tuple[int, ...]
+    reason: str
+
+    def start(self, index: int) -> int:
+        """Return the position in the whole list of the first item of branch `index`."""
+        return sum(self.items[:index])
+
+
+def plan_branches(request: PlanRequest, choice: Choice) -> tuple[Branches | None, tuple[str, ...]]:
+    """Return the branches of the plan, if any, and notes on what was asked for and not done.
+
+    Raises PlanRejectedError when more variants are asked for than the contract takes.
+    """
+    found = next(((t, c) for t in choice.targets if (c := _brancher(t, request, choice))), None)
+    asked = request.variants
+    if found is None:
+        return None, (_NO_LIST,) if (asked or 1) > 1 else ()
+    target, capability = found
+    least, most = target.bounds
+    if asked is not None and most is not None and asked > most:
+        raise PlanRejectedError([_too_many(asked, most, target)])
+    count = variant_count(target, request)
+    if count <= 1:
+        return None, ()
+    if request.forbids("branch"):
+        return None, (f"{count} variants come from one node: policies.planner.topology.forbiddenKinds names branch",)
+    return Branches(
+        capability.capability_id,
+        target,
+        tuple(branch_label(i) for i in range(count)),
+        share_out(max(least, count), count),
+        "variant_count" if asked else "directive",
+    ), ()
+
+
+def share_out(items: int, branches: int) -> tuple[int, ...]:
+    """Return how many items each branch makes: as equal as can be, the first ones taking what is left over."""
+    each, over = divmod(items, branches)
+    return tuple(each + (index < over) for index in range(branches))
+
+
+def divide_instructions(instructions: Sequence[str], labels: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    """Return the instructions of each branch, in order.
+
+    One that names a variant (`Variant A …`, `option 2 …`) goes to that branch; where none does and there are as many as
+    branches, each gets its own; all others are shared.
+    """
+    named = [_named_branch(text, labels) for text in instructions]
+    if not any(index is not None for index in named) and len(instructions) == len(labels):
+        named = list(range(len(labels)))
+    return tuple(
+        tuple(text for text, owner in zip(instructions, named, strict=True) if owner is None or owner == index)
+        for index in range(len(labels))
+    )
+
+
+_NO_LIST = "variantCount is not acted on: the contract has no list that an execution capability fills"
+
+
+def _brancher(target: Target, request: PlanRequest, choice: Choice) -> Capability | None:
+    """Return the capability whose copies would fill the target, None when the target takes no branches."""
+    if not takes_branches(target, request):
+        return None
+    makers = [c for c in choice.makers(target.facet) if c.kind == "execution"]
+    return makers[-1] if makers else None
+
+
+def _named_branch(text: str, labels: Sequence[str]) -> int | None:
+    names = {name.lower() for name in _VARIANT_NAME.findall(text)}
+    if len(names) != 1:
+        return None
+    name = names.pop()
+    index = int(name) - 1 if name.isdigit() else (labels.index(name) if name in labels else -1)
+    return index if 0 <= index < len(labels) else None
+
+
+def _too_many(asked: int, most: int, target: Target) -> Diagnostic:
+    return Diagnostic(
+        "variant_count_conflict",
+        f"{asked} variants are asked for, and the contract takes at most {most} items at {target.pointer or '/'}.",
+        facet=target.facet,
+        pointer="/inputs/variantCount",
+        suggestion="Lower variantCount, or raise maxItems.",
+    )

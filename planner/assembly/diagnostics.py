@@ -1,0 +1,105 @@
+"""What is wrong with a plan or stands in its way, merged, sorted into buckets and weighed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from planner.errors import PlannerError
+
+Severity = Literal["error", "warning", "info"]
+_ORDER: dict[Severity, int] = {"error": 0, "warning": 1, "info": 2}
+_WEIGHT: dict[Severity, float] = {"error": 1.0, "warning": 0.5, "info": 0.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One finding about a plan: what (`code`, `message`), where (node, capability, facet, pointer), and what to do."""
+
+    code: str
+    message: str
+    severity: Severity = "error"
+    node_stage: str | None = None
+    capability_id: str | None = None
+    facet: str | None = None
+    pointer: str | None = None
+    suggestion: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        body = {
+            "code": self.code,
+            "message": self.message,
+            "severity": self.severity,
+            "nodeStage": self.node_stage,
+            "capabilityId": self.capability_id,
+            "facet": self.facet,
+            "pointer": self.pointer,
+            "suggestion": self.suggestion,
+        }
+        return {key: value for key, value in body.items() if value is not None}
+
+    @property
+    def place(self) -> tuple[str, ...]:
+        """What two findings share when they are one: code, node, capability, facet and pointer."""
+        return (
+            self.code,
+            self.node_stage or "",
+            self.capability_id or "",
+            self.facet or "",
+            self.pointer if self.pointer is not None else "-",
+        )
+
+
+class PlanRejectedError(PlannerError):
+    """No plan can be made; every diagnostic says what is missing and why."""
+
+    code = "no_plan"
+
+    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
+        self.diagnostics = merge(diagnostics)
+        failures = [d.message for d in self.diagnostics if d.severity == "error"]
+        super().__init__(" ".join(failures[:5]) or None)
+
+
+def merge(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """Return each finding once: the gravest severity, all distinct suggestions, gravest first and then by place."""
+    found: dict[tuple[str, ...], Diagnostic] = {}
+    for item in diagnostics:
+        known = found.get(item.place)
+        found[item.place] = item if known is None else _joined(known, item)
+    return tuple(sorted(found.values(), key=lambda d: (_ORDER[d.severity], d.place, d.message)))
+
+
+def report(diagnostics: Iterable[Diagnostic]) -> dict[str, Any]:
+    """Return {failures, warnings, infos, satisfactionScore} as clients see it."""
+    merged = merge(diagnostics)
+    return {
+        "failures": [d.as_json() for d in merged if d.severity == "error"],
+        "warnings": [d.as_json() for d in merged if d.severity == "warning"],
+        "infos": [d.as_json() for d in merged if d.severity == "info"],
+        "satisfactionScore": 0.0 if any(d.severity == "error" for d in merged) else satisfaction(merged, checks=1),
+    }
+
+
+def status_of(diagnostics: Iterable[Diagnostic]) -> Literal["accepted", "accepted_with_findings", "rejected"]:
+    """Return the verdict: any error rejects, any warning is a finding."""
+    severities = {d.severity for d in diagnostics}
+    if "error" in severities:
+        return "rejected"
+    return "accepted_with_findings" if "warning" in severities else "accepted"
+
+
+def satisfaction(diagnostics: Iterable[Diagnostic], *, checks: int) -> float:
+    """Return the weighed share of what holds, 0 to 1, given how many hard `checks` were made and what they found."""
+    found = list(diagnostics)
+    hard = sum(1 for d in found if d.severity == "error")
+    soft = sum(_WEIGHT["warning"] for d in found if d.severity == "warning")
+    total = max(checks, hard) + soft
+    return round((max(checks, hard) - hard) / total, 4) if total else 1.0
+
+
+def _joined(known: Diagnostic, other: Diagnostic) -> Diagnostic:
+    graver = min(known, other, key=lambda d: _ORDER[d.severity])
+    texts = dict.fromkeys(line for d in (known, other) if d.suggestion for line in d.suggestion.split("\n"))
+    return replace(graver, suggestion="\n".join(texts) or None)

@@ -1,0 +1,106 @@
+"""What an envelope asks of a plan, read once: what is given, what is wished for, and what may not be used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from planner.assembly.scoring import Wish
+from planner.contracts.capabilities import Capability, RegistrySnapshot
+from planner.contracts.facets import FacetCatalogue
+from planner.contracts.output_contract import OutputContract
+from planner.envelope import TaskEnvelope
+from planner.intake import default_facets, facets_from
+from policies.policy import PlannerPolicy
+
+ACTED_ON_DIRECTIVES = frozenset({"requiresHitlApproval"})
+BUILT_KINDS = frozenset({"structuring", "branch", "execution", "transformation", "validation"})
+"""The node kinds that this version puts into plans."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRequest:
+    """An envelope as the planner sees it. `given` maps facet names to values; `variants` is None when nobody says."""
+
+    contract: OutputContract
+    given: Mapping[str, Any]
+    wish: Wish
+    policy: PlannerPolicy
+    variants: int | None
+    instructions: tuple[str, ...]
+    expected: tuple[str, ...]
+    catalogue: FacetCatalogue
+    notes: tuple[str, ...] = ()
+
+    def forbids(self, kind: str) -> bool:
+        return kind in (self.policy.forbidden_kinds or ())
+
+    def requires(self, kind: str) -> bool:
+        return kind in (self.policy.required_kinds or ())
+
+    def wishing_for(self, facets: frozenset[str]) -> PlanRequest:
+        return replace(self, wish=replace(self.wish, facets=facets))
+
+
+def read_request(envelope: TaskEnvelope, catalogue: FacetCatalogue) -> PlanRequest:
+    """Return what the envelope asks of a plan."""
+    intake = facets_from(envelope, catalogue)
+    policy = envelope.policies.planner
+    contract = envelope.output_contract
+    expected = default_facets(contract.expected_format, intake.channel, envelope.objective)
+    return PlanRequest(
+        contract=contract,
+        given=intake.values,
+        wish=Wish(
+            channel=intake.channel,
+            language=intake.language,
+            prefer=frozenset(policy.prefer or ()),
+            avoid=frozenset(policy.avoid or ()),
+            objective=policy.objective,
+        ),
+        policy=policy,
+        variants=intake.variant_count or policy.variant_count,
+        instructions=envelope.special_instructions,
+        expected=_named(expected),
+        catalogue=catalogue,
+        notes=(*envelope.notes, *envelope.policies.notes, *intake.notes, *_not_acted_on(policy)),
+    )
+
+
+def refusal_of(capability: Capability, request: PlanRequest) -> str | None:
+    """Return why a capability may not be chosen: inactive, human, forbidden or forbidden_kind; None if it may."""
+    if capability.status != "active":
+        return "inactive"
+    if capability.agent_type == "human":
+        return "human"
+    if capability.capability_id in (request.policy.forbid or ()):
+        return "forbidden"
+    return "forbidden_kind" if request.forbids(capability.kind) else None
+
+
+def usable(registry: RegistrySnapshot, request: PlanRequest) -> tuple[Capability, ...]:
+    """Return the capabilities that may be chosen, by id, whatever the order in which they were registered."""
+    chosen = [c for c in registry.capabilities if refusal_of(c, request) is None]
+    return tuple(sorted(chosen, key=lambda c: c.capability_id))
+
+
+def _named(expected: str | tuple[str, ...] | None) -> tuple[str, ...]:
+    if expected is None:
+        return ()
+    return (expected,) if isinstance(expected, str) else tuple(expected)
+
+
+def _not_acted_on(policy: PlannerPolicy) -> list[str]:
+    """Say which planner policies this version reads but does not act on."""
+    notes = [
+        f"policies.planner.topology.requiredKinds: no plan holds {kind!r} nodes yet, so it is not asked for"
+        for kind in policy.required_kinds or ()
+        if kind not in BUILT_KINDS
+    ]
+    if policy.objective not in {None, "token_efficiency"}:
+        notes.append(f"policies.planner.optimisation.objective {policy.objective!r} does not change the choice yet")
+    if policy.max_tokens is not None:
+        notes.append("policies.planner.optimisation.maxTokens does not limit the choice yet")
+    idle = sorted(set(policy.directives) - ACTED_ON_DIRECTIVES)
+    return [*notes, *(f"policies.planner.directives.{name} is kept and not acted on" for name in idle)]

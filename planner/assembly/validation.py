@@ -1,0 +1,191 @@
+"""Prove a finished plan by a table of checks; each yields what is wrong, and a plan with an error never leaves.
+
+To add a check, write a function from the case to diagnostics and put it into `CHECKS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from planner.assembly.diagnostics import Diagnostic, merge
+from planner.assembly.request import BUILT_KINDS, PlanRequest, refusal_of
+from planner.assembly.targets import Target
+from planner.contracts.capabilities import RegistrySnapshot
+from planner.contracts.compiler import UnsatisfiableError, conjoin
+from planner.plan.graph import Node, PlanGraph
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A plan and what it is held against."""
+
+    plan: PlanGraph
+    request: PlanRequest
+    registry: RegistrySnapshot
+    targets: tuple[Target, ...]
+
+
+def validate_plan(case: Case) -> tuple[Diagnostic, ...]:
+    """Return everything that the checks find, gravest first."""
+    return merge(finding for check in CHECKS.values() for finding in check(case))
+
+
+def _kinds_and_executors(case: Case) -> Iterator[Diagnostic]:
+    """Check that a capability node names a capability, a virtual one does not, and a transformation says how."""
+    for node in case.plan.nodes:
+        if node.virtual == (node.capability_id is not None):
+            yield _at(node, "executor_mismatch", "the executor and the capability of the node do not agree")
+        if node.kind == "transformation" and node.virtual and node.transform is None:
+            yield _at(node, "transform_missing", "the transformation does not say what it does")
+
+
+def _result_reached(case: Case) -> Iterator[Diagnostic]:
+    """Check that everything runs before the result is composed, by a node that the plan holds."""
+    output = case.plan.metadata["output"]["nodeId"]
+    if output is None:
+        return
+    if case.plan.find(output) is None:
+        yield Diagnostic("output_missing", f"The plan names {output} as its output and does not hold it.")
+        return
+    before = set(case.plan.ancestors(output))
+    for node in case.plan.nodes:
+        if node.id != output and node.id not in before:
+            yield _at(node, "output_not_reached", "the node does not lead to the result")
+
+
+def _inputs_available(case: Case) -> Iterator[Diagnostic]:
+    """Check that every facet that a node needs is given, or made by a node that it waits for."""
+    for node in case.plan.nodes:
+        there = set(case.request.given).union(*(case.plan.node(a).output_facets for a in case.plan.ancestors(node.id)))
+        for facet in (*node.input_facets, *node.optional_input_facets):
+            if facet not in there:
+                yield _at(node, "input_unavailable", f"nothing before the node gives it {facet}", facet)
+
+
+def _inputs_unambiguous(case: Case) -> Iterator[Diagnostic]:
+    """Check that a node sees one value of a facet, unless it is made to join branches."""
+    for node in case.plan.nodes:
+        if node.transform is not None:
+            continue
+        for facet in (*node.input_facets, *node.optional_input_facets):
+            makers = _latest(case.plan, facet, case.plan.ancestors(node.id))
+            if len(makers) > 1:
+                told = f"{', '.join(makers)} give the node {facet} side by side"
+                yield _at(node, "input_ambiguous", told, facet)
+
+
+def _inputs_fit(case: Case) -> Iterator[Diagnostic]:
+    """Check that what a node makes of a facet can be what the next one takes."""
+    for node in case.plan.nodes:
+        if node.transform is not None:
+            continue
+        for facet in (*node.input_facets, *node.optional_input_facets):
+            for maker in _latest(case.plan, facet, case.plan.ancestors(node.id)):
+                try:
+                    conjoin(
+                        _part(case, case.plan.node(maker).output_schema, facet), _part(case, node.input_schema, facet)
+                    )
+                except UnsatisfiableError as error:
+                    yield _at(
+                        node, "schema_incompatible", f"{maker} makes {facet} in a form it refuses: {error}", facet
+                    )
+
+
+def _targets_covered(case: Case) -> Iterator[Diagnostic]:
+    """Check that every facet of the contract is made by some node, or passed on from the envelope."""
+    made = {facet for node in case.plan.nodes for facet in node.output_facets}
+    for target in case.targets:
+        if target.facet not in made and target.facet not in case.request.given:
+            yield Diagnostic(
+                "output_facet_uncovered",
+                f"No node makes {target.facet}, which the contract asks for.",
+                facet=target.facet,
+                pointer=target.pointer or "/outputContract",
+            )
+
+
+def _transform_sources(case: Case) -> Iterator[Diagnostic]:
+    """Check that a transformation reads what arrives: its sources are nodes before it that make the facet."""
+    for node in case.plan.nodes:
+        before = set(case.plan.ancestors(node.id))
+        for source in (node.transform or {}).get("provenance", {}).values():
+            facet, makers = source["facet"], source["nodeIds"]
+            lost = [m for m in makers if m not in before or facet not in case.plan.node(m).output_facets]
+            if lost or (not makers and facet not in case.request.given):
+                yield _at(node, "transform_source_missing", f"{facet} does not arrive from {', '.join(lost)}", facet)
+
+
+def _capabilities_usable(case: Case) -> Iterator[Diagnostic]:
+    """Check that every capability, fallbacks included, is registered, active, no person, and allowed."""
+    for node in case.plan.nodes:
+        for name in (node.capability_id, *node.alternatives):
+            if name is None:
+                continue
+            capability = case.registry.get(name)
+            refusal = "not registered" if capability is None else refusal_of(capability, case.request)
+            if refusal:
+                yield _at(node, "capability_unusable", f"the capability {name} may not be used: {refusal}")
+
+
+def _constraints(case: Case) -> Iterator[Diagnostic]:
+    """Check the envelope's topology and selection."""
+    policy, kinds = case.request.policy, {node.kind for node in case.plan.nodes}
+    for kind in policy.required_kinds or ():
+        if kind not in kinds and kind in BUILT_KINDS:
+            yield _policy("required_kind_missing", f"The plan has no {kind} node.", "topology/requiredKinds")
+    for kind in policy.forbidden_kinds or ():
+        if kind in kinds:
+            yield _policy("forbidden_kind_used", f"The plan needs a {kind} node.", "topology/forbiddenKinds")
+    for name in policy.require or ():
+        if all(node.capability_id != name for node in case.plan.nodes):
+            yield _policy("required_capability_missing", f"The plan does not use {name}.", "selection/require")
+    deepest = depth(case.plan)
+    if policy.max_depth is not None and deepest > policy.max_depth:
+        told = f"The plan is {deepest} nodes deep, and at most {policy.max_depth} are allowed."
+        yield _policy("max_depth_exceeded", told, "topology/maxDepth")
+
+
+CHECKS: Mapping[str, Callable[[Case], Iterable[Diagnostic]]] = {
+    "kinds and executors": _kinds_and_executors,
+    "result reached": _result_reached,
+    "inputs available": _inputs_available,
+    "inputs unambiguous": _inputs_unambiguous,
+    "inputs fit": _inputs_fit,
+    "targets covered": _targets_covered,
+    "transform sources": _transform_sources,
+    "capabilities usable": _capabilities_usable,
+    "constraints": _constraints,
+}
+"""The checks by name, in the order in which they are made. That there is no ring the graph itself makes sure of."""
+
+
+def depth(plan: PlanGraph) -> int:
+    """Return the number of capability nodes on the plan's longest path."""
+    deep: dict[str, int] = {}
+    for node_id in plan.order:
+        above = max((deep[parent] for parent in plan.parents(node_id)), default=0)
+        deep[node_id] = above + (not plan.node(node_id).virtual)
+    return max(deep.values(), default=0)
+
+
+def _latest(plan: PlanGraph, facet: str, among: Iterable[str]) -> list[str]:
+    makers = [node_id for node_id in among if facet in plan.node(node_id).output_facets]
+    hidden = {earlier for maker in makers for earlier in plan.ancestors(maker)}
+    return [maker for maker in makers if maker not in hidden]
+
+
+def _part(case: Case, schema: Mapping[str, Any], facet: str) -> Any:
+    properties = schema.get("properties", {})
+    return properties.get(case.request.catalogue.get(facet).property_key, properties.get(facet, {}))
+
+
+def _at(node: Node, code: str, message: str, facet: str | None = None) -> Diagnostic:
+    return Diagnostic(code, f"{node.id}: {message}.", node_stage=node.id, capability_id=node.capability_id, facet=facet)
+
+
+def _policy(code: str, message: str, place: str) -> Diagnostic:
+    return Diagnostic(
+        code, message, pointer=f"/policies/planner/{place}", suggestion="Change the policy or the contract."
+    )
