@@ -11,7 +11,6 @@ import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
-from importlib import import_module
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
@@ -21,6 +20,7 @@ import pytest
 import redis
 
 from app.embedded import EmbeddedServers
+from models.migrate import upgrade
 from models.settings import load_settings
 
 DATABASES_PER_WORKER = 8
@@ -34,7 +34,7 @@ class PostgresServer:
         self._admin_url = admin_url
         self.template = f"flex_template_{uuid4().hex[:10]}"
         self.create(self.template, template="template0")
-        import_module("models.migrate").upgrade(self.url(self.template))
+        upgrade(self.url(self.template))
 
     def url(self, database: str) -> str:
         return urlunsplit(urlsplit(self._admin_url)._replace(path=f"/{database}"))

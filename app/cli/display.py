@@ -1,0 +1,198 @@
+"""How a run looks on a terminal and in plain text: its plan with each node's state, its steps, its result."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from app.client import Frame
+
+STYLES = {
+    "pending": "dim",
+    "running": "yellow",
+    "retrying": "yellow",
+    "completed": "green",
+    "skipped": "dim",
+    "superseded": "dim",
+    "error": "red",
+    "awaiting_hitl": "magenta",
+    "awaiting_human": "magenta",
+}
+MARKS = {"pending": "·", "running": "▶", "retrying": "↻", "completed": "✓", "error": "✗"}
+STATE_AFTER = {"node_complete": "completed", "node_error": "error", "node_retry": "retrying", "node_skipped": "skipped"}
+
+
+@dataclass(slots=True)
+class NodeRow:
+    """One node of the shown plan."""
+
+    node_id: str
+    label: str
+    kind: str
+    capability: str
+    after: tuple[str, ...]
+    state: str = "pending"
+    seconds: float | None = None
+
+
+class RunView:
+    """What is known of a run from the frames seen so far."""
+
+    def __init__(self) -> None:
+        self.run_id: str | None = None
+        self.version = 0
+        self.rows: dict[str, NodeRow] = {}
+        self.end: Mapping[str, Any] | None = None
+        self.last = ""
+
+    def take(self, frame: Frame) -> str:
+        """Take a frame in and return it in one line of plain text."""
+        payload = frame.get("payload") or {}
+        self.run_id = frame.get("runId") or self.run_id
+        kind, node_id = frame["type"], frame.get("nodeId")
+        if kind in {"plan_generated", "plan_updated"}:
+            self._take_plan(payload.get("plan") or payload)
+        elif kind == "node_start":
+            self._mark(node_id, "awaiting_human" if payload.get("executorType") == "human" else "running")
+        elif kind in STATE_AFTER:
+            self._mark(node_id, STATE_AFTER[kind], payload.get("durationMs"))
+        elif kind == "hitl_request":
+            self._mark(node_id, "awaiting_hitl")
+        elif kind == "complete":
+            self.end = payload
+        self.last = describe(frame)
+        return self.last
+
+    def renderable(self) -> RenderableType:
+        """Return the plan as a table with the last step under it."""
+        table = plan_table(self.rows.values(), title=f"Run {self.run_id or '…'} · plan {self.version or '…'}")
+        return Group(table, Text(self.last, style="dim", overflow="ellipsis", no_wrap=True))
+
+    def _take_plan(self, plan: Mapping[str, Any]) -> None:
+        self.version = int(plan.get("version") or self.version)
+        known = self.rows
+        self.rows = {row.node_id: known.get(row.node_id, row) for row in rows_of(plan)}
+
+    def _mark(self, node_id: str | None, state: str, milliseconds: float | None = None) -> None:
+        row = self.rows.get(node_id or "")
+        if row is not None:
+            row.state = state
+            if milliseconds is not None:
+                row.seconds = milliseconds / 1000
+
+
+def rows_of(plan: Mapping[str, Any]) -> Iterator[NodeRow]:
+    """Yield the rows of a plan in its order, each with the nodes that it follows."""
+    edges = plan.get("edges") or []
+    for node in plan["nodes"]:
+        node_id = node["id"]
+        yield NodeRow(
+            node_id=node_id,
+            label=node.get("label") or node_id,
+            kind=node.get("kind") or "",
+            capability=node.get("capabilityId") or "built in",
+            after=tuple(edge["from"] for edge in edges if edge["to"] == node_id),
+        )
+
+
+def plan_table(rows: Iterable[NodeRow], title: str) -> Table:
+    table = Table(title=title, title_justify="left", expand=False)
+    for heading in ("", "node", "kind", "capability", "after", "time"):
+        table.add_column(heading, justify="right" if heading == "time" else "left", overflow="fold")
+    for row in rows:
+        style = STYLES.get(row.state, "")
+        spent = "" if row.seconds is None else f"{row.seconds:.2f} s"
+        mark = Text(MARKS.get(row.state, "!"), style=style)
+        table.add_row(mark, Text(row.node_id, style=style), row.kind, row.capability, ", ".join(row.after), spent)
+    return table
+
+
+def plan_lines(rows: Iterable[NodeRow]) -> Iterator[str]:
+    """Yield a plan as plain text."""
+    for row in rows:
+        follows = f" after {', '.join(row.after)}" if row.after else ""
+        yield f"  {row.node_id} [{row.kind}] {row.capability}{follows}"
+
+
+def describe(frame: Frame) -> str:
+    """Return what a frame says in one line."""
+    payload = frame.get("payload") or {}
+    parts = [f"{frame.get('id', '-'):>4}", frame["type"], frame.get("nodeId") or "", _detail(frame["type"], payload)]
+    return " ".join(part for part in (*parts, frame.get("message") or "") if part)
+
+
+def _detail(kind: str, payload: Mapping[str, Any]) -> str:
+    if kind in {"plan_generated", "plan_updated"}:
+        plan = payload.get("plan") or payload
+        return f"version {plan.get('version')}, {len(plan.get('nodes') or [])} nodes"
+    if kind == "node_complete":
+        return f"in {payload.get('durationMs', 0)} ms"
+    if kind in {"node_error", "node_retry"}:
+        error = payload.get("error") or {}
+        return str(payload.get("reason") or error.get("message") or payload.get("message") or "")
+    if kind == "validation_error":
+        problems = payload.get("errors") or []
+        return "; ".join(
+            f"{p.get('pointer') or p.get('instancePath') or '/'}: {p.get('message')}" for p in problems[:3]
+        )
+    if kind == "complete":
+        return " ".join(str(part) for part in (payload.get("status"), payload.get("reason")) if part)
+    return ""
+
+
+def output_lines(output: Any) -> Iterator[str]:
+    """Yield a run's result as text: lists of objects item by item with their field names, the rest as JSON."""
+    members = output if isinstance(output, dict) else {"output": output}
+    for name, value in members.items():
+        if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
+            for number, item in enumerate(value, 1):
+                yield f"{name} {number} of {len(value)}"
+                yield from _field_lines(item)
+        elif isinstance(value, dict):
+            yield name
+            yield from _field_lines(value)
+        else:
+            yield f"{name}: {_text(value)}"
+
+
+def _field_lines(item: Mapping[str, Any]) -> Iterator[str]:
+    width = max((len(key) for key in item), default=0)
+    for key, value in item.items():
+        first, *rest = _text(value).splitlines() or [""]
+        yield f"  {key:<{width}}  {first}"
+        yield from (f"  {'':<{width}}  {line}" for line in rest)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
+
+
+def error_lines(end: Mapping[str, Any]) -> Iterator[str]:
+    """Yield why a run did not complete."""
+    error = end.get("error")
+    if isinstance(error, Mapping):
+        yield f"{error.get('code', 'error')}: {error.get('message', '')}"
+        if remedy := error.get("remedy") or error.get("suggestion"):
+            yield f"  {remedy}"
+    elif error:
+        yield str(error)
+    elif end.get("reason"):
+        yield f"reason: {end['reason']}"
+
+
+def simple_table(headings: Sequence[str], rows: Iterable[Sequence[str]], console: Console) -> None:
+    """Print a table: drawn on a terminal, tab-separated in plain text."""
+    if not console.is_terminal:
+        for row in rows:
+            console.print("\t".join(row), soft_wrap=True, markup=False)
+        return
+    table = Table(*headings)
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    console.print(table)
