@@ -27,8 +27,8 @@ from planner.refusals import (
     PoliciesDisabledError as PoliciesDisabledError,
 )
 from planner.vocabulary import vocabulary_of
-from policies.clauses import ConditionProblem, Vocabulary
-from policies.errors import InvalidInputError, Problem
+from policies.clauses import ConditionProblem, Vocabulary, wording_problems
+from policies.errors import InvalidInputError, Problem, pointer
 from policies.facet_conditions import FacetCondition, check_facet_conditions
 from policies.legacy import MAX_VARIANTS
 from policies.normalize import check_policies
@@ -174,7 +174,17 @@ def _check_contract(reader: ObjectReader, catalogue: FacetCatalogue) -> OutputCo
         return None
     contract, problems = check_output_contract(reader.raw["outputContract"], reader.place("outputContract"), catalogue)
     reader.problems.extend(problems)
+    for index, constraint in enumerate(() if contract is None else contract.constraints):
+        reader.problems.extend(_constraint_problems(constraint, reader.place("outputContract"), index))
     return contract
+
+
+def _constraint_problems(constraint: dict[str, Any], at: str, index: int) -> tuple[ConditionProblem, ...]:
+    """Return what is wrong with the wording of a constraint: `dsl` is a text, `expr` a text or JSON-Logic."""
+    dsl, expression = constraint.get("dsl"), constraint.get("expr")
+    text = expression if dsl is None and isinstance(expression, str) else dsl
+    place = at + pointer("constraints", index, "expr" if dsl is None else "dsl")
+    return wording_problems(text, expression if isinstance(expression, dict) else None, place)
 
 
 def _thread_id(metadata: dict[str, Any], constraints: dict[str, Any]) -> str | None:

@@ -93,6 +93,15 @@ def _check_wording(
     )
 
 
+def wording_problems(dsl: str | None, logic: Any, place: str) -> tuple[ConditionProblem, ...]:
+    """Return what is wrong with a condition whatever it speaks of: names are left unchecked."""
+    try:
+        reconcile(dsl, logic, bare_schema={})
+    except ConditionError as error:
+        return tuple(_problem(found, place) for found in error.diagnostics)
+    return ()
+
+
 def _problem(found: Diagnostic, place: str) -> ConditionProblem:
     hint = (
         f" (did you mean `{found.suggestion}`?)" if found.suggestion and found.suggestion not in found.message else ""
