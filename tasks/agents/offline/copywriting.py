@@ -26,9 +26,10 @@ def paragraphs(story: Story) -> tuple[str, ...]:
     theme = story.theme
     opener = story.pick(theme.hiring_openers, "opener") if story.hiring else None
     closing = (story.pick(theme.news, "news"), _invitation(story))
+    opener = opener or story.pick(theme.openers, "opener")
+    first = (_occasion(story), opener) if story.goal_name == "welcome" else (opener, _occasion(story))
     found = (
-        opener or story.pick(theme.openers, "opener"),
-        _occasion(story),
+        *first,
         story.pick(theme.beliefs, "belief"),
         " ".join(part for part in closing if part),
     )

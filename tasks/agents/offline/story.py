@@ -19,8 +19,12 @@ _AUTHORING = re.compile(
     r".*?\b(?P<link>that|which|to|about|on|for|explaining|describing|announcing|introducing)\s+(?P<rest>.+)",
     re.IGNORECASE | re.DOTALL,
 )
-_EXPLAINING = re.compile(
-    r"(?:explain|describe|discuss|present|show|tell)\s+(?:readers\s+|people\s+)?(?P<rest>.+)", re.IGNORECASE
+_TELLING_VERBS = {
+    "announce", "celebrate", "describe", "discuss", "explain", "highlight", "introduce", "invite", "launch", "position",
+    "present", "promote", "publish", "recruit", "report", "share", "show", "tell", "welcome",
+}  # fmt: skip
+_ON_CHANNEL = re.compile(
+    r"\s+(?:on|for|via)\s+(?:linkedin|instagram|facebook|twitter|our blog|the blog|x)$", re.IGNORECASE
 )
 _PROPER_NAME = re.compile(r"(?:[A-Z][\w&'-]*[a-z][\w&'-]*)(?:\s+(?:[A-Z][\w&'-]*|&|of(?=\s[A-Z])))*")
 _NAMED_BRANCH = re.compile(
@@ -141,6 +145,7 @@ def read_story(bundle: AgentBundle) -> Story:
     asked = _asked_focuses(instructions)
     own = asked.get(index) or _label_focus(bundle.branch)
     theme_name = _theme_named(own) if own else DEFAULT_ORDER[index % len(DEFAULT_ORDER)]
+    focus = THEMES[theme_name].focus if theme_name else own or "the work"
     return Story(
         company=facts.text(*_COMPANY_KEYS) or _company_in(bundle, objective) or "our company",
         goal_name=_goal_named(f"{facts.text('goal') or ''} {facts.text('type') or ''}")
@@ -148,7 +153,7 @@ def read_story(bundle: AgentBundle) -> Story:
         or "awareness",
         objective=objective,
         aim=aim,
-        topic=facts.text("topic", "subject") or topic,
+        topic=facts.text("topic", "subject") or topic or focus,
         audience=_lowered(facts.text("persona", "audience", "audience_segments", "targetAudience")),
         value=_value(facts),
         event=_event(facts.text("recentEvent", "recentNews", "news", "milestone", "content_description")),
@@ -157,7 +162,7 @@ def read_story(bundle: AgentBundle) -> Story:
         product=facts.text("productName", "product"),
         tone=facts.text("toneOfVoice", "tone_of_voice", "tone") or "Clear & Straightforward",
         channel=facts.text("channel", "platform", "preferred_channels") or _channel_in(objective),
-        focus=THEMES[theme_name].focus if theme_name else own or "the work",
+        focus=focus,
         theme_name=theme_name,
         label=bundle.branch,
         asked=tuple(asked.items()),
@@ -183,16 +188,18 @@ def _seed(bundle: AgentBundle) -> str:
     return hashlib.sha256(dumps(material).encode()).hexdigest()
 
 
-def _aim_and_topic(objective: str) -> tuple[str, str]:
-    """Return the objective without its order to an author, as what to do ("invite engineers") and what it is about."""
+def _aim_and_topic(objective: str) -> tuple[str, str | None]:
+    """Return what the objective wants done ("invite engineers to join") and, where it names one, its subject."""
     match = _AUTHORING.fullmatch(objective)
-    rest = match["rest"] if match else objective
-    explained = _EXPLAINING.fullmatch(rest)
-    topic = _uncapitalised(explained["rest"] if explained else rest)
+    rest = _ON_CHANNEL.sub("", _uncapitalised(match["rest"] if match else objective))
     if match and match["link"].lower() not in {"that", "which", "to"}:
-        return f"speak about {topic}", topic
-    verb, space, others = _uncapitalised(rest).partition(" ")
-    return f"{_infinitive(verb) if match else verb}{space}{others}", topic
+        return f"speak about {rest}", rest
+    verb, _, others = rest.partition(" ")
+    aim = f"{_infinitive(verb) if match else verb} {others}".strip()
+    if _infinitive(verb) not in _TELLING_VERBS:
+        return (aim, None) if match else (f"speak about {rest}", rest)
+    subject = re.sub(r"^(?:readers|people|everyone)\s+", "", others)
+    return aim, None if not subject or " to " in f" {subject} " else subject
 
 
 def _infinitive(verb: str) -> str:

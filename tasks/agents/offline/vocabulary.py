@@ -78,6 +78,8 @@ def list_length(story: Story, key: str) -> int:
     name = normal(key)
     if name in _EMPTY_LISTS:
         return 0
+    if name in _ASSET_LISTS:
+        return min(len(story.links), 2)
     if name in _VARIANT_LISTS:
         return 1 if story.label is not None else story.variants
     if name in _LISTS:
@@ -121,6 +123,15 @@ def _topic_summary(story: Story) -> str:
 def _differentiators(story: Story) -> Texts:
     lines = (story.say("{Value}"), f"A clear voice on {story.focus}", f"Close contact with {story.readers}")
     return tuple(line for line in lines if line)
+
+
+def _proofs(story: Story) -> Texts:
+    deed = story.say("{Company} recently {event}") if _is_deed(story) else None
+    return tuple(line for line in (deed, f"Examples from daily work at {story.company}") if line)
+
+
+def _gains(story: Story) -> Texts:
+    return f"A clear picture of what {story.company} stands for", "A direct line to the people behind it"
 
 
 def _directions(story: Story) -> Texts:
@@ -199,7 +210,13 @@ def _summary(story: Story) -> str:
 
 
 def _message(story: Story) -> str:
-    return story.say("{Company} stands for {value}, and shows it in {focus}.") or f"{_angle(story)}."
+    known = story.say("{Company} stands for {value}, and shows it in {focus}.")
+    return known or f"You can see in {story.focus} what {story.company} stands for."
+
+
+def _guidelines(story: Story) -> str:
+    manner = f"Write plain, active sentences. Speak to {story.readers} directly"
+    return f"{manner}, name {story.company} early, and promise only what can be shown."
 
 
 def _section_text(story: Story, place: Place) -> Texts:
@@ -228,6 +245,8 @@ def _name(story: Story, place: Place) -> Texts:
 
 def _anything(story: Story, place: Place) -> Texts:
     """Return a text for a key that has none of its own: what it is called, said about this story."""
+    if re.search(r"(?:[a-z]I|(?:^|[_-])i)[dD]$", _spelled(place)):
+        return (f"{slug(_spelled(place)[:-2])}-{place.index + 1}",)
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", place.title or _spelled(place)).replace("_", " ").strip()
     if not words:
         return _summary(story), _message(story)
@@ -266,7 +285,9 @@ _VARIANT_LISTS = {
     "directions",
 }
 _EMPTY_LISTS = {"issues", "feedback", "attachments", "autofailreasons", "pendingquestions", "errors", "warnings"}
-_EMPTY_LISTS |= {"postvisual", "visuals", "brandassets", "assets", "images", "approvals"}
+_EMPTY_LISTS |= {"approvals"}
+# Pictures and files are taken from the inputs, never made up.
+_ASSET_LISTS = {"postvisual", "visuals", "brandassets", "assets", "images"}
 
 _Writer = Callable[[Story, Place], Texts]
 
@@ -285,24 +306,18 @@ _TEXTS: dict[str, _Writer] = _rows(
     ("heading sectionTitle subheading", _heading),
     ("intro introduction lead opening", _one(copywriting.introduction)),
     ("conclusion closing", _one(lambda s: copywriting.sections(s)[-1][1])),
-    ("summary abstract excerpt metaDescription description overview positioningSummary synopsis", _one(_summary)),
+    ("summary abstract excerpt metaDescription description overview synopsis", _one(_summary)),
     ("rationale reasoning strategicRationale reason justification why", _rationale),
     ("angle direction focus theme approach", _one(_angle)),
+    ("positioningSummary", _one(lambda s: f"{_message(s)} {capitalised(s.readers)} meet it there first.")),
     ("coreMessage message statement keyMessage promise valueProposition corePromise", _one(_message)),
     ("pillar label category segmentName", _name),
     ("name", _name),
     ("proofPoint proof evidence", _one(lambda s: s.say("{Company} recently {event}.") or _message(s))),
     ("audience persona targetAudience reader", _one(lambda s: capitalised(s.readers))),
     ("tone toneOfVoice voice style", _one(lambda s: s.tone)),
-    (
-        "toneGuidelines guidelines designNotes",
-        _one(
-            lambda s: (
-                f"Write plain, active sentences. Speak to {s.readers} directly, name {s.company} early, and promise only what "
-                "can be shown."
-            )
-        ),
-    ),
+    ("toneGuidelines guidelines", _one(_guidelines)),
+    ("designNotes visualNotes", _always("Real people at work, one subject per picture, quiet background")),
     ("objective goal purpose aim", _one(lambda s: capitalised(s.aim))),
     ("structure outline format", _one(lambda _: "Opening, what we stand for, news, one call to action")),
     ("company companyName brand organisation organization customerName", _one(lambda s: s.company)),
@@ -311,7 +326,7 @@ _TEXTS: dict[str, _Writer] = _rows(
     ("market industry sector", _one(lambda s: f"Organisations that matter to {s.readers}")),
     (
         "notes note comment remarks details",
-        _one(lambda s: f"The facts about {s.company} were used as given."),
+        _one(lambda s: f"Based on what is known about {s.company} so far."),
     ),
     ("recommendation suggestion advice", lambda s, p: (_recommendations(s)[p.index % 3],)),
     ("question", lambda s, _: (f"Which facts about {s.focus} may {s.company} publish?",)),
@@ -356,7 +371,9 @@ _LISTS: dict[str, Callable[[Story], Texts]] = {
             _points,
         ),
         ("mustInclude mustMention", _musts),
-        ("differentiators strengths proofPoints proof gains benefits", _differentiators),
+        ("differentiators strengths", _differentiators),
+        ("proofPoints proof evidence", _proofs),
+        ("gains benefits", _gains),
         ("strategicDirections directions angles themes ideas", _directions),
         ("hashtags", _hashtags),
         ("keywords tags topics catalogTags", _keywords),
