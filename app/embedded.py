@@ -152,6 +152,7 @@ class EmbeddedValkey:
             "maxmemory-policy": "noeviction",
             "databases": "64",
             "save": '""',
+            "loglevel": "warning",
         }
         configuration.write_text("".join(f"{name} {value}\n" for name, value in lines.items()), encoding="utf-8")
         return Program(

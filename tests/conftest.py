@@ -7,9 +7,11 @@ import sys
 from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
+
 from models.settings import load_settings
 
-pytest_plugins = ["tests.support.servers"]
+pytest_plugins = ["tests.support.servers", "tests.support.stack"]
 
 _SETTINGS = load_settings()
 _OWN_SERVERS = {urlsplit(url).hostname for url in (_SETTINGS.database_url, _SETTINGS.redis_url) if url}
@@ -40,3 +42,11 @@ def _close_the_outside(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 sys.addaudithook(_close_the_outside)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests that start all of Flex in one worker of `pytest -n`, so that they share one stack."""
+    for item in items:
+        if {"stack", "start_stack"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.xdist_group("stack"))
