@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from alembic import context
-from sqlalchemy import create_engine, pool, text
+from sqlalchemy import JSON, create_engine, pool, text
 
 from models.tables import metadata
 
 ONE_AT_A_TIME = 7_305_521
 """The advisory lock that two upgrades at once queue up for."""
+
+
+def _compare_default(_context: Any, _inspected: Any, column: Any, *_rendered: Any) -> bool | None:
+    """Leave `json` defaults out of the comparison, which the server would have to make with an equality it lacks."""
+    return False if isinstance(column.type, JSON) else None
 
 
 def run_offline() -> None:
@@ -27,7 +34,7 @@ def run_online() -> None:
     engine = create_engine(url, poolclass=pool.NullPool, connect_args={"connect_timeout": 5})
     with engine.connect() as connection:
         context.configure(
-            connection=connection, target_metadata=metadata, compare_type=True, compare_server_default=True
+            connection=connection, target_metadata=metadata, compare_type=True, compare_server_default=_compare_default
         )
         with context.begin_transaction():
             connection.execute(text("SET LOCAL lock_timeout = '10s'"))

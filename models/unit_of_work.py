@@ -24,6 +24,7 @@ from models.repositories.plans import PlanRepository
 from models.repositories.runs import RunRepository
 from models.repositories.service import CanaryRepository
 from models.scope import DEFAULT_TENANT
+from models.telemetry import observe_frame
 
 logger = structlog.get_logger(__name__)
 
@@ -85,6 +86,8 @@ def open_unit(tenant: str | None = DEFAULT_TENANT, *, bus: Bus | None = None) ->
     frames = unit.events.written
     if frames:
         (bus or live_bus()).publish(frames)
+        for frame in frames:
+            observe_frame(frame.as_json(), frame.tenant_id)
     for action in unit.after_commit:
         try:
             action()

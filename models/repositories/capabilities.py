@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from planner.contracts.capabilities import Capability, RegistrySnapshot, expired, from_json
 from sqlalchemy import ColumnElement, RowMapping, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
@@ -16,6 +16,7 @@ from models.scope import EVERY_TENANT, Repository
 from models.settings import get_settings
 from models.tables import flex_capabilities
 from models.tables.base import clock
+from planner.contracts.capabilities import Capability, RegistrySnapshot, expired
 
 columns = flex_capabilities.c
 
@@ -61,8 +62,8 @@ class CapabilityRepository(Repository):
             "kind": capability.kind,
             "agent_type": capability.agent_type,
             "builtin": capability.builtin,
-            "record": capability.registration(),
-            "endpoint_secret": None,
+            "record": capability.as_json(),
+            "endpoint_secret": (capability.endpoint or {}).get("secret"),
             "last_seen_at": clock,
             "updated_at": clock,
         }
@@ -172,7 +173,6 @@ def _capability(row: RowMapping) -> Capability:
         "registeredAt": row["registered_at"].isoformat(),
         "lastSeenAt": row["last_seen_at"].isoformat(),
     }
-    capability = from_json(record)
-    if capability.status == "active" and expired(capability, now):
-        return from_json({**record, "status": "inactive"})
-    return capability
+    capability = Capability.from_json(record, endpoint_secret=row["endpoint_secret"])
+    silent = capability.status == "active" and expired(capability, now)
+    return replace(capability, status="inactive") if silent else capability

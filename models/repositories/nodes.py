@@ -26,6 +26,8 @@ from planner.progress.state import STARTABLE, NodeState
 
 nodes = flex_plan_nodes.c
 
+NO_LEASE: Mapping[str, Any] = {"worker": None, "lease_until": None, "deadline": None}
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:
@@ -96,9 +98,7 @@ class NodeRepository(Repository):
         )
         return [_as_json(row) for row in self.connection.execute(statement).mappings()]
 
-    def claim(
-        self, run_id: str, node_id: str, *, epoch: int, worker: str, lease: float, timeout: float
-    ) -> tuple[Reservation, Claim]:
+    def claim(self, run_id: str, node_id: str, *, epoch: int, worker: str, lease: float) -> tuple[Reservation, Claim]:
         """Take a ready node of a running run; the caller writes its `node_start` with the reservation.
 
         Raises ClaimRefusedError, upon which the transaction must be given up.
@@ -106,7 +106,7 @@ class NodeRepository(Repository):
         held = self._log.reserve(run_id, 1, when=_movable(epoch), changes=_wake_within(lease))
         if held is None:
             raise ClaimRefusedError(data={"runId": run_id, "nodeId": node_id})
-        return held, self._take(held, node_id, worker=worker, lease=lease, timeout=timeout)
+        return held, self._take(held, node_id, worker=worker, lease=lease)
 
     def complete(
         self,
@@ -115,12 +115,12 @@ class NodeRepository(Repository):
         values: Mapping[str, Any],
         usage: Mapping[str, Any],
         successors: Sequence[str],
-        follow: tuple[str, float] | None,
+        follow: str | None,
         lease: float,
     ) -> tuple[Reservation, Settled]:
         """Store a result, count down its successors and claim the next node of the lane, as one change.
 
-        `values` are columns of the node; `follow` is (node id, time-out) of the next node. The caller writes one frame
+        `values` are columns of the node; `follow` is the next node of the lane. The caller writes one frame
         for the completion and, when `next` is set, one for its start, with the returned reservation. Raises
         LeaseLostError, upon which the transaction must be given up.
         """
@@ -129,12 +129,7 @@ class NodeRepository(Repository):
             claim.run_id,
             1,
             more=(movable, 1) if follow else None,
-            changes={
-                **_wake_within(lease),
-                "prompt_tokens": flex_runs.c.prompt_tokens + usage.get("promptTokens", 0),
-                "completion_tokens": flex_runs.c.completion_tokens + usage.get("completionTokens", 0),
-                "cost": flex_runs.c.cost + usage.get("cost", 0.0),
-            },
+            changes={**_wake_within(lease), **_spent(usage)},
         )
         if held is None:
             raise LeaseLostError(data={"runId": claim.run_id})
@@ -142,9 +137,8 @@ class NodeRepository(Repository):
         closed = self.count_down(claim.run_id, successors)
         if follow is None or held.count == 1:
             return held, Settled(closed, None)
-        node_id, timeout = follow
-        following = self._take(held, node_id, worker=claim.worker, lease=lease, timeout=timeout, epoch=claim.epoch)
-        return held, Settled(tuple(n for n in closed if n != node_id), following)
+        following = self._take(held, follow, worker=claim.worker, lease=lease)
+        return held, Settled(tuple(n for n in closed if n != follow), following)
 
     def count_down(self, run_id: str, successors: Sequence[str]) -> tuple[str, ...]:
         """Tell `successors` that one more parent has settled; return those that now wait for nobody."""
@@ -158,22 +152,32 @@ class NodeRepository(Repository):
         )
         return tuple(row.node_id for row in self.connection.execute(statement) if row.waiting == 0)
 
-    def try_again(self, claim: Claim, *drafts: Draft, lease: float, timeout: float, **values: Any) -> Claim:
+    def try_again(
+        self,
+        claim: Claim,
+        drafts: Sequence[Draft],
+        *,
+        lease: float,
+        usage: Mapping[str, Any],
+        values: Mapping[str, Any],
+    ) -> Claim:
         """Begin the node's next attempt in place, under a new lease; the last of `drafts` is its `node_start`.
 
         Raises LeaseLostError, upon which the transaction must be given up.
         """
-        self._log.append(claim.run_id, *drafts, changes=_wake_within(lease))
-        self._store(claim, attempt=nodes.attempt + 1, started_at=clock, **_lease(lease, timeout), **values)
+        self._log.append(claim.run_id, *drafts, changes={**_wake_within(lease), **_spent(usage)})
+        self._store(claim, attempt=nodes.attempt + 1, started_at=clock, **_lease(lease), **values)
         return replace(claim, state=self._reread(claim))
 
-    def leave(self, claim: Claim, *drafts: Draft, **values: Any) -> None:
+    def leave(
+        self, claim: Claim, drafts: Sequence[Draft], *, usage: Mapping[str, Any], values: Mapping[str, Any]
+    ) -> None:
         """End the attempt without a result: the node waits, is handed on or has failed, as `values` say.
 
         Raises LeaseLostError, upon which the transaction must be given up.
         """
-        self._log.append(claim.run_id, *drafts, changes={"wake_at": clock})
-        self._store(claim, **values)
+        self._log.append(claim.run_id, *drafts, changes={"wake_at": clock, **_spent(usage)})
+        self._store(claim, **{**NO_LEASE, **values})
 
     def change(self, run_id: str, node_ids: Sequence[str], **values: Any) -> None:
         """Set columns of nodes of a run whose lock is held."""
@@ -212,8 +216,6 @@ class NodeRepository(Repository):
         *,
         worker: str,
         lease: float,
-        timeout: float,
-        epoch: int | None = None,
     ) -> Claim:
         statement = (
             update(flex_plan_nodes)
@@ -234,7 +236,7 @@ class NodeRepository(Repository):
                 dispatched_at=None,
                 retry_at=None,
                 updated_at=clock,
-                **_lease(lease, timeout),
+                **_lease(lease),
             )
             .returning(*_STATE_COLUMNS)
         )
@@ -246,7 +248,7 @@ class NodeRepository(Repository):
             tenant_id=held.tenant_id,
             node_id=node_id,
             worker=worker,
-            epoch=held.epoch if epoch is None else epoch,
+            epoch=held.epoch,
             plan_version=held.plan_version,
             correlation_id=held.correlation_id,
             state=_state(row),
@@ -300,14 +302,23 @@ def _movable(epoch: int) -> ColumnElement[bool]:
     return and_(flex_runs.c.epoch == epoch, flex_runs.c.status == "running")
 
 
+def _spent(usage: Mapping[str, Any]) -> dict[str, Any]:
+    """Add what an attempt consumed to what the run has."""
+    return {
+        "prompt_tokens": flex_runs.c.prompt_tokens + usage.get("promptTokens", 0),
+        "completion_tokens": flex_runs.c.completion_tokens + usage.get("completionTokens", 0),
+        "cost": flex_runs.c.cost + usage.get("cost", 0.0),
+    }
+
+
 def _wake_within(lease: float) -> dict[str, Any]:
     """Let the sweep look when this lease ends, or sooner if something else is due sooner."""
     return {"wake_at": func.least(flex_runs.c.wake_at, clock + seconds(lease)), "nudges": 0}
 
 
-def _lease(lease: float, timeout: float) -> dict[str, Any]:
-    deadline = clock + seconds(timeout)
-    return {"lease_until": clock + seconds(min(lease, timeout)), "deadline": deadline}
+def _lease(lease: float) -> dict[str, Any]:
+    deadline = clock + func.make_interval(0, 0, 0, 0, 0, 0, nodes.timeout_seconds)
+    return {"lease_until": func.least(clock + seconds(lease), deadline), "deadline": deadline}
 
 
 def _new_row(run: Run, plan: PlanGraph, node: Node) -> dict[str, Any]:
@@ -320,6 +331,7 @@ def _new_row(run: Run, plan: PlanGraph, node: Node) -> dict[str, Any]:
         "kind": node.kind,
         "capability_id": node.capability_id,
         "label": node.label,
+        "timeout_seconds": node.timeout_seconds,
         "waiting": len(plan.parents(node.id)),
     }
 

@@ -23,10 +23,16 @@ _KEPT = 512
 
 @dataclass(frozen=True, slots=True)
 class StoredPlan:
-    """A plan with the facet values that the envelope gave it."""
+    """A plan with what its nodes need of the envelope: {objective, specialInstructions, values: {facet: value}}."""
 
     plan: PlanGraph
     intake: Mapping[str, Any]
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """Return the facet values that the envelope gave."""
+        given: Mapping[str, Any] = self.intake["values"]
+        return given
 
 
 class _Recent:

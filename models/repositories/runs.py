@@ -75,6 +75,13 @@ class Run:
     now: datetime | None = field(default=None, compare=False)
 
     @property
+    def locked_at(self) -> datetime:
+        """Return the database's clock at the moment when the run was locked."""
+        if self.now is None:
+            raise LookupError("the run was read without its lock")
+        return self.now
+
+    @property
     def terminal(self) -> bool:
         return self.status in TERMINAL
 
@@ -159,6 +166,10 @@ class RunRepository(Repository):
             .where(flex_runs.c.run_id == run_id, self.mine(flex_runs))
             .values(updated_at=clock, **values)
         )
+
+    def wake(self, run_id: str) -> None:
+        """Let the next sweep look at a run."""
+        self.change(run_id, wake_at=clock, nudges=0)
 
     def list(
         self,
@@ -252,6 +263,16 @@ class RunRepository(Repository):
             )
         )
         return self.get(run_id) if claimed.rowcount else None
+
+    def extend_planning(self, worker: str, lease_seconds: float) -> set[tuple[str, str, int]]:
+        """Extend the planning leases of `worker`; return (run id, "", attempt) still held."""
+        statement = (
+            update(flex_runs)
+            .where(flex_runs.c.planner == worker, flex_runs.c.status == "planning")
+            .values(planning_lease_until=clock + seconds(lease_seconds))
+            .returning(flex_runs.c.run_id, flex_runs.c.planning_attempt)
+        )
+        return {(row.run_id, "", row.planning_attempt) for row in self.connection.execute(statement)}
 
     def due(self, limit: int = 200) -> Sequence[tuple[str, int]]:
         """Return (run id, nudges so far) of runs whose wake-up is due, and move their next wake-up on."""

@@ -33,6 +33,7 @@ flex_plan_nodes = Table(
         server_default="0",
         comment="n-th alternative; 0 as planned",
     ),
+    Column("timeout_seconds", Float, nullable=False, comment="how long one attempt may take"),
     Column("worker", Text),
     moment("lease_until"),
     moment("deadline"),

@@ -60,6 +60,7 @@ flex_runs = Table(
         name="has_a_reason_to_move",
     ),
     Index("ix_flex_runs_wake_at", "wake_at", postgresql_where=_OPEN),
+    Index("ix_flex_runs_planner", "planner", postgresql_where=text("status = 'planning'")),
     Index("ix_flex_runs_tenant_id_created_at_run_id", "tenant_id", "created_at", "run_id"),
     Index("ix_flex_runs_tenant_id_status_created_at", "tenant_id", "status", "created_at"),
     Index("ix_flex_runs_tenant_id_client_id_created_at", "tenant_id", "client_id", "created_at"),

@@ -1,0 +1,106 @@
+"""What a failed attempt leads to, as one value: the node's new columns, the frames that tell of it, and who is asked.
+
+`planner.progress.failure` decides; this spells the decision out, for a worker that holds the node's lease and for the
+run loop that takes a dead worker's node back alike.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement
+
+from models.events.frames import Draft
+from models.repositories.hitl import NewRequest
+from models.repositories.runs import seconds
+from models.tables.base import clock
+from planner.plan.graph import Node
+from planner.progress.failure import Aftermath, AskPerson, Failure, GiveUp, RetryNode, UseAlternative, candidate_id
+from planner.progress.state import NodeState
+from tasks import frames
+from tasks.requests import clipped, for_output
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """New columns of a node and what is told of them; `again` says that its next attempt may begin at once."""
+
+    values: dict[str, Any]
+    drafts: tuple[Draft, ...]
+    again: bool = False
+    request: NewRequest | None = None
+
+
+def change_after(node: Node, state: NodeState, failure: Failure, aftermath: Aftermath) -> Change:
+    """Return what becomes of a node whose attempt failed."""
+    told = _findings_told(node, failure)
+    capability_id = candidate_id(node, state.candidate)
+    match aftermath:
+        case RetryNode(delay):
+            return _retry(node, state, failure, delay, told)
+        case UseAlternative(candidate, other):
+            return _alternative(node, state, failure, candidate, other)
+        case AskPerson():
+            values = {"status": "awaiting_hitl", "error": _stored(failure)}
+            error = frames.node_error(node, failure, capability_id=capability_id, attempt=state.attempt)
+            inactive = (error,) if failure.kind == "capability_inactive" else ()
+            return Change(values, (*told, *inactive), request=for_output(node, state, failure))
+        case GiveUp():
+            code = "poison" if failure.kind == "lease_lost" else failure.code
+            final = Failure(failure.kind, code, failure.message, failure.findings)
+            values = {"status": "error", "error": _stored(final)}
+            return Change(
+                values, (*told, frames.node_error(node, final, capability_id=capability_id, attempt=state.attempt))
+            )
+
+
+def _retry(node: Node, state: NodeState, failure: Failure, delay: float, told: tuple[Draft, ...]) -> Change:
+    crashed, repairs = failure.kind == "lease_lost", failure.kind == "invalid_output"
+    values: dict[str, Any] = {"error": _stored(failure)}
+    values |= {"crashes": state.crashes + 1} if crashed else {"tries": state.tries + 1}
+    if repairs:
+        values |= {"repair": state.repair + 1, "findings": [dict(f) for f in failure.findings]}
+    retry = frames.node_retry(
+        node,
+        attempt=state.attempt + 1,
+        reason=failure.kind,
+        capability_id=candidate_id(node, state.candidate),
+        failure=failure,
+    )
+    if repairs:
+        return Change(values, (*told, retry), again=True)
+    later: dict[str, Any] = {"status": "retrying", "retry_at": _after(delay), "dispatched_at": None}
+    return Change({**values, **later}, (*told, retry))
+
+
+def _alternative(node: Node, state: NodeState, failure: Failure, candidate: int, capability_id: str) -> Change:
+    given_up = frames.node_error(
+        node, failure, capability_id=candidate_id(node, state.candidate), attempt=state.attempt
+    )
+    retry = frames.node_retry(
+        node, attempt=state.attempt + 1, reason="fallback", capability_id=capability_id, failure=failure
+    )
+    values = {
+        "candidate": candidate,
+        "capability_id": capability_id,
+        "tries": 0,
+        "findings": [],
+        "error": _stored(failure),
+    }
+    return Change(values, (*_findings_told(node, failure), given_up, retry), again=True)
+
+
+def _findings_told(node: Node, failure: Failure) -> tuple[Draft, ...]:
+    if not failure.findings:
+        return ()
+    return (frames.validation_error("capability_output", failure.findings, node_id=node.id),)
+
+
+def _stored(failure: Failure) -> dict[str, Any]:
+    body = failure.as_json()
+    return body if failure.output is None else {**body, "output": clipped(failure.output)}
+
+
+def _after(delay: float) -> ColumnElement[Any] | None:
+    return clock + seconds(delay) if delay > 0 else None

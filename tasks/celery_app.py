@@ -1,0 +1,93 @@
+"""The Celery application: how messages travel, and what a message may do to a worker.
+
+Messages are hints. They are acknowledged early and not prefetched, so that nothing is ever unacknowledged: a worker
+that dies leaves no message behind that somebody would deliver again an hour later, and one whose Redis goes away stays
+alive. Leases and the sweep bring work back in seconds.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import Celery
+from celery.signals import setup_logging
+from kombu import Exchange, Queue
+
+from models.settings import broker_url, get_settings
+from models.telemetry import configure_logging
+
+PUBLISH_SECONDS = 1.0
+"""How long publishing may take; after that the sweep does it."""
+QUEUES = ("nodes", "bulk", "control")
+
+
+class FlexCelery(Celery):
+    """An application whose publishing connections give up soon, while its consumers wait patiently."""
+
+    def connection_for_write(self, url: str | None = None, **options: Any) -> Any:
+        patience = {
+            "socket_timeout": PUBLISH_SECONDS,
+            "socket_connect_timeout": PUBLISH_SECONDS,
+            "max_retries": 1,
+            "interval_start": 0,
+            "interval_step": 0,
+            "connect_retries_timeout": PUBLISH_SECONDS,
+        }
+        # The library offers no public way to give the two kinds of connection different patience.
+        return self._connection(url or self.conf.broker_write_url, transport_options=patience, **options)  # type: ignore[attr-defined]
+
+
+def make_celery() -> FlexCelery:
+    """Return the application for this process's settings."""
+    settings = get_settings()
+    app = FlexCelery("flex", include=["tasks.runs", "tasks.sweep"])
+    app.conf.update(
+        broker_url=broker_url(settings.redis_url) if settings.redis_url else "memory://",
+        result_backend="tasks.chord_backend:PlanCountedBackend",
+        broker_transport_options={
+            "global_keyprefix": "flex:",
+            "visibility_timeout": 3600,
+            "socket_timeout": 10,
+            "socket_connect_timeout": 3,
+            "socket_keepalive": True,
+            "health_check_interval": 10,
+        },
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        task_publish_retry=False,
+        task_ignore_result=True,
+        task_acks_late=False,
+        task_queues=[Queue(name, Exchange("flex"), routing_key=name) for name in QUEUES],
+        task_default_queue="nodes",
+        task_default_exchange="flex",
+        task_default_routing_key="nodes",
+        worker_prefetch_multiplier=1,
+        worker_disable_prefetch=True,
+        worker_concurrency=settings.worker_threads,
+        worker_hijack_root_logger=False,
+        worker_send_task_events=True,
+        task_send_sent_event=True,
+        worker_enable_remote_control=True,
+        accept_content=["json"],
+        task_serializer="json",
+        timezone="UTC",
+        enable_utc=True,
+        beat_schedule={
+            "sweep": _knock("tasks.sweep", settings.sweep_seconds),
+            "canary": _knock("tasks.send_canary", max(settings.sweep_seconds, 10.0)),
+        },
+    )
+    return app
+
+
+def _knock(task: str, period: float) -> dict[str, Any]:
+    """Return a beat entry; a knock that nobody heard within its period has been followed by the next."""
+    return {"task": task, "schedule": period, "options": {"queue": "control", "expires": period}}
+
+
+@setup_logging.connect
+def _log_like_the_rest(**_: Any) -> None:
+    configure_logging(get_settings())
+
+
+celery = make_celery()

@@ -1,0 +1,94 @@
+"""The one door to the workers: turns lanes into Celery's chain, group and chord, and sends everything by name.
+
+A message holds ids only. Publishing never raises and never holds anybody up: it has one second and is not retried,
+and after a failure it rests for a moment, because whatever is not published is published by the sweep.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import structlog
+from celery import chain, chord, group
+from celery.canvas import Signature
+from kombu.exceptions import KombuError
+from redis import RedisError
+
+from models.settings import get_settings
+from planner.plan.lanes import Lane
+from tasks.celery_app import celery
+
+SECONDS_OF_REST = 1.0
+
+logger = structlog.get_logger(__name__)
+
+
+class _Rest:
+    """When publishing may be tried again after it failed."""
+
+    until = 0.0
+
+
+def plan_run(run_id: str, epoch: int, *, correlation_id: str | None = None) -> None:
+    """Ask a worker to plan a run."""
+    _send(lambda: _task("tasks.plan_run", "nodes", correlation_id, run_id=run_id, epoch=epoch).apply_async())
+
+
+def advance_run(run_id: str, *, correlation_id: str | None = None) -> None:
+    """Ask a worker to look what a run needs next."""
+    _send(lambda: _task("tasks.advance_run", "nodes", correlation_id, run_id=run_id).apply_async())
+
+
+def cancel_run(run_id: str, *, correlation_id: str | None = None) -> None:
+    """Ask a control worker to end a run whose cancel intent is stored."""
+    _send(lambda: _task("tasks.cancel_run", "control", correlation_id, run_id=run_id).apply_async())
+
+
+def canary(canary_id: str, queue: str) -> None:
+    """Send a task that does nothing but say that `queue` is being worked on."""
+    _send(lambda: _task("tasks.finish_canary", queue, None, canary_id=canary_id).apply_async())
+
+
+def walk_lanes(run_id: str, epoch: int, lanes: Sequence[Lane], *, correlation_id: str | None = None) -> None:
+    """Publish lanes: one by itself, several as a chord whose body looks what the run needs next."""
+    _send(lambda: canvas_of(run_id, epoch, lanes, correlation_id=correlation_id).apply_async())
+
+
+def canvas_of(run_id: str, epoch: int, lanes: Sequence[Lane], *, correlation_id: str | None = None) -> Any:
+    """Return the canvas of `lanes`, which must not be empty.
+
+    A lane is one task that walks its nodes; one longer than FLEX_LANE_NODES is a chain of such tasks. The body of the
+    chord is never called by Celery (see `chord_backend`): it names what the lane that closes the join does in place.
+    """
+    header = [_lane(run_id, epoch, lane, correlation_id) for lane in lanes]
+    if len(header) == 1:
+        return header[0]
+    body = _task("tasks.advance_run", "nodes", correlation_id, run_id=run_id)
+    return chord(group(header, app=celery), body, app=celery)
+
+
+def _lane(run_id: str, epoch: int, lane: Lane, correlation_id: str | None) -> Any:
+    links = [
+        _task("tasks.walk_lane", "nodes", correlation_id, run_id=run_id, epoch=epoch, node_ids=list(node_ids)).on_error(
+            celery.signature("tasks.lane_failed", kwargs={"run_id": run_id, "node_ids": list(node_ids)})
+        )
+        for node_ids in lane.links(get_settings().lane_nodes)
+    ]
+    return links[0] if len(links) == 1 else chain(*links, app=celery)
+
+
+def _task(name: str, queue: str, correlation_id: str | None, **ids: Any) -> Signature:
+    headers = {"correlation_id": correlation_id} if correlation_id else {}
+    return celery.signature(name, kwargs=ids, immutable=True, queue=queue, headers=headers)
+
+
+def _send(publish: Callable[[], object]) -> None:
+    if time.monotonic() < _Rest.until:
+        return
+    try:
+        publish()
+    except (KombuError, RedisError, OSError) as error:
+        _Rest.until = time.monotonic() + SECONDS_OF_REST
+        logger.warning("publish_failed", error=str(error))

@@ -1,0 +1,160 @@
+"""What each step of a run tells its clients: drafts of frames, made from the plan and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from models.events.frames import Draft
+from planner.plan.codec import node_to_json
+from planner.plan.graph import Node, PlanGraph
+from planner.progress.failure import Failure
+
+REMEDIES = {
+    "no_plan": "Change what the contract asks for, or register a capability that produces what is missing.",
+    "capability_inactive": "Register the capability again, or name another one in policies.planner.selection.",
+    "invalid_output": "Look at the findings; loosen the contract, or change the capability's instructions.",
+    "poison": "Look at the worker's log: this node's process ended each time it was tried.",
+    "rejected": "A person refused the result; start a new run with what they asked for.",
+    "contract_not_met": "Look at the errors; loosen the contract, or give the run better inputs.",
+}
+DEFAULT_REMEDY = "Look at the run's events for the cause, then start a new run."
+
+
+def summary(node: Node) -> dict[str, Any]:
+    """Return a node as `plan_generated` shows it: who, what on, under which contracts, and why."""
+    whole = node_to_json(node)
+    shown = ("id", "kind", "label", "capabilityId", "capabilityVersion", "facets", "derived", "branch", "rationale")
+    return {
+        **{name: whole[name] for name in shown},
+        "status": "pending",
+        "capabilityLabel": node.label,
+        "contracts": {
+            "inputMode": "json_schema" if node.input_schema else None,
+            "outputMode": "json_schema" if node.output_schema else None,
+        },
+        "score": node.score.get("total") if node.score else None,
+        "executorType": node.executor_type,
+        "alternatives": list(node.alternatives),
+        "metadata": dict(node.metadata),
+    }
+
+
+def plan_generated(run_id: str, plan: PlanGraph) -> list[Draft]:
+    """Return the frame of a new plan, followed by one per branching in it."""
+    shown = {
+        "runId": run_id,
+        "version": plan.version,
+        "nodes": [summary(node) for node in plan.nodes],
+        "edges": [{"from": edge.source, "to": edge.target, "reason": edge.reason} for edge in plan.edges],
+        "metadata": dict(plan.metadata),
+    }
+    branchings = [
+        Draft(
+            "plan_branch",
+            {
+                "parentNodeId": node.id,
+                "reason": node.metadata["reason"],
+                "branches": node.metadata["branches"],
+            },
+            node_id=node.id,
+            plan_version=plan.version,
+        )
+        for node in plan.nodes
+        if node.kind == "branch"
+    ]
+    return [Draft("plan_generated", {"plan": shown}, plan_version=plan.version), *branchings]
+
+
+def node_start(node: Node, *, attempt: int, capability_id: str | None) -> Draft:
+    """Return the start of one attempt; a virtual node says so and names no capability."""
+    payload: dict[str, Any] = {
+        "capabilityId": capability_id,
+        "label": node.label,
+        "kind": node.kind,
+        "attempt": attempt,
+        "executorType": node.executor_type,
+        "facets": {"input": list(node.input_facets), "output": list(node.output_facets)},
+    }
+    if node.branch is not None:
+        payload["branch"] = node.branch
+    if node.virtual:
+        payload["virtual"] = True
+    return Draft("node_start", payload, node_id=node.id)
+
+
+def node_complete(
+    node: Node,
+    *,
+    attempt: int,
+    capability_id: str | None,
+    output: Any,
+    duration_ms: float,
+    usage: Mapping[str, Any],
+    provenance: Mapping[str, Any],
+) -> Draft:
+    """Return the end of an attempt that gave `output`, facet → value."""
+    payload: dict[str, Any] = {
+        "capabilityId": capability_id,
+        "label": node.label,
+        "kind": node.kind,
+        "attempt": attempt,
+        "output": output,
+        "durationMs": round(duration_ms, 3),
+        "usage": dict(usage),
+        "executorType": node.executor_type,
+        "provenance": dict(provenance),
+        "postConditionResults": [],
+    }
+    if node.branch is not None:
+        payload["branch"] = node.branch
+    if node.virtual:
+        payload["virtual"] = True
+    shown = {side: node.provenance.get(side, []) for side in ("input", "output")}
+    return Draft("node_complete", payload, node_id=node.id, facet_provenance=shown)
+
+
+def node_retry(node: Node, *, attempt: int, reason: str, capability_id: str | None, failure: Failure) -> Draft:
+    """Return the announcement of attempt number `attempt`."""
+    payload: dict[str, Any] = {
+        "attempt": attempt,
+        "maxAttempts": node.contract.max_attempts,
+        "reason": reason,
+        "capabilityId": capability_id,
+        "message": failure.message,
+    }
+    if failure.findings:
+        payload["errors"] = [dict(finding) for finding in failure.findings]
+    return Draft("node_retry", payload, node_id=node.id)
+
+
+def node_error(node: Node, failure: Failure, *, capability_id: str | None, attempt: int) -> Draft:
+    """Return the failure of a capability at a node, with what to do about it."""
+    payload = {
+        "capabilityId": capability_id,
+        "label": node.label,
+        "attempt": attempt,
+        "error": {**failure.as_json(), "name": failure.kind, "remedy": remedy(failure.code)},
+        "code": failure.code,
+        "message": failure.message,
+        "remedy": remedy(failure.code),
+    }
+    return Draft("node_error", payload, node_id=node.id, message=failure.message)
+
+
+def validation_error(scope: str, findings: Iterable[Mapping[str, Any]], *, node_id: str | None = None) -> Draft:
+    """Return what is wrong with an output, every finding at its pointer."""
+    return Draft("validation_error", {"scope": scope, "errors": [dict(f) for f in findings]}, node_id=node_id)
+
+
+def complete(status: str, **members: Any) -> Draft:
+    """Return the terminal frame; members that are None are left out."""
+    payload = {"status": status, **{name: value for name, value in members.items() if value is not None}}
+    payload.setdefault("goal_condition_results", [])
+    payload.setdefault("post_condition_results", [])
+    return Draft("complete", payload)
+
+
+def remedy(code: str) -> str:
+    """Return what a person can do about a failure of this code."""
+    return REMEDIES.get(code, DEFAULT_REMEDY)

@@ -1,0 +1,80 @@
+"""Keep this process's leases alive: one thread for all of them, and the news of those that it has lost.
+
+Every third of a lease the thread extends what this process holds, none past its deadline. What the reply does not name
+any more has been cancelled, taken back or timed out: the attempt's token is cancelled, which aborts its call.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
+
+from models.errors import DatabaseUnavailableError
+from models.settings import get_settings
+from models.unit_of_work import open_unit
+from tasks.agents.base import CancelToken
+from tasks.base import WORKER
+
+logger = structlog.get_logger(__name__)
+
+Held = tuple[str, str, int]
+"""Run id, node id, attempt; planning is held under the node id `""`."""
+
+
+class Heartbeat:
+    """The leases of one process, and the thread that extends them while there are any."""
+
+    def __init__(self, worker: str) -> None:
+        self._worker = worker
+        self._held: dict[Held, CancelToken] = {}
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
+        self._thread: threading.Thread | None = None
+
+    @contextmanager
+    def holding(self, run_id: str, node_id: str, attempt: int) -> Iterator[CancelToken]:
+        """Keep a lease alive for the length of the block; the token tells when it is lost."""
+        key, token = (run_id, node_id, attempt), CancelToken()
+        with self._lock:
+            self._held[key] = token
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="lease-heartbeat", daemon=True)
+                self._thread.start()
+            self._changed.notify()
+        try:
+            yield token
+        finally:
+            with self._lock:
+                self._held.pop(key, None)
+
+    def beat(self) -> None:
+        """Extend every lease once, and cancel the tokens of those that are no longer held."""
+        with self._lock:
+            before = dict(self._held)
+        lease = get_settings().lease_seconds
+        with open_unit(None) as unit:
+            kept = unit.nodes.extend_leases(self._worker, lease) | unit.runs.extend_planning(self._worker, lease)
+        for key, token in before.items():
+            if key not in kept:
+                logger.info("lease_lost", run_id=key[0], node_id=key[1], attempt=key[2])
+                token.cancel("lease_lost")
+
+    def _run(self) -> None:
+        pause = get_settings().lease_seconds / 3
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: bool(self._held))
+            # The wait is on an event that nobody sets: it is a pause that a stopping process does not have to sit out.
+            threading.Event().wait(pause)
+            try:
+                self.beat()
+            except DatabaseUnavailableError:
+                logger.warning("heartbeat_missed", worker=self._worker)
+            except Exception:
+                logger.exception("heartbeat_failed", worker=self._worker)
+
+
+heartbeat = Heartbeat(WORKER)

@@ -1,0 +1,151 @@
+"""One attempt at one node: what the agent is given, what it gave, and whether that fits the node's contract.
+
+No transaction is open while an agent works. What comes out is a value, `Done`, `Ask` or a `Failure`; whoever walks the
+lane stores it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from models.repositories.nodes import Claim
+from models.repositories.plans import StoredPlan
+from models.settings import get_settings
+from models.unit_of_work import open_unit
+from planner.contracts.capabilities import Capability
+from planner.contracts.compiler import CompiledContract, Provenance
+from planner.contracts.json_schema import validator_for
+from planner.plan.graph import Node
+from planner.progress.bundle import AgentBundle, ancestor_ids, inputs_for, visible_values
+from planner.progress.failure import Failure, FailureKind, candidate_id
+from tasks.agents.base import AgentError, AgentTimeoutError, CancelToken, HitlAsk, InvalidReplyError, Usage
+from tasks.agents.registry import agent_for
+
+logger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The attempt gave what the contract asks for: `output` is facet → value."""
+
+    output: Mapping[str, Any]
+    usage: Usage
+    provenance: Mapping[str, Any]
+    duration_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """The agent wants a person's word before it goes on."""
+
+    ask: HitlAsk
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The attempt gave nothing of use, and what it cost."""
+
+    failure: Failure
+    usage: Usage
+
+
+Outcome = Done | Ask | Failed
+
+
+def attempt(claim: Claim, stored: StoredPlan, cancel: CancelToken) -> Outcome:
+    """Run the claimed attempt and return what came of it; never raises for what an agent does."""
+    node = stored.plan.node(claim.node_id)
+    capability_id = candidate_id(node, claim.state.candidate) or ""
+    with open_unit(claim.tenant_id) as unit:
+        capability = unit.capabilities.snapshot().get(capability_id)
+        outputs = unit.nodes.outputs(claim.run_id, ancestor_ids(stored.plan, node.id))
+        clarifications = unit.hitl.clarifications(claim.run_id, node.id) if claim.attempt > 1 else ()
+    if capability is None or capability.status != "active":
+        message = f"The capability “{capability_id}” is not active any more."
+        return Failed(Failure("capability_inactive", "capability_inactive", message), Usage())
+    bundle = _bundle(claim, stored, node, capability, outputs, clarifications)
+    return _call(bundle, node, capability, cancel)
+
+
+def contract_of(node: Node) -> CompiledContract:
+    """Return the node's own output contract, which may promise more than its capability does."""
+    provenance = tuple(Provenance(**entry) for entry in node.provenance.get("output", ()))
+    return CompiledContract(dict(node.output_schema), provenance, tuple(entry.facet for entry in provenance))
+
+
+def findings_of(node: Node, output: Any) -> tuple[dict[str, Any], ...]:
+    """Return what is wrong with an output keyed by property key: facet, pointer, keyword and message of each fault."""
+    contract = contract_of(node)
+    owners = {entry.pointer: entry.facet for entry in contract.provenance}
+    problems = validator_for(contract.schema).problems(output)
+    return tuple({**p.as_json(), "facet": owners.get("/" + p.pointer[1:].split("/", 1)[0], "")} for p in problems)
+
+
+def _bundle(
+    claim: Claim,
+    stored: StoredPlan,
+    node: Node,
+    capability: Capability,
+    outputs: Mapping[str, Any],
+    clarifications: Sequence[Mapping[str, Any]],
+) -> AgentBundle:
+    values = visible_values(stored.plan, node.id, stored.values, outputs)
+    return AgentBundle(
+        run_id=claim.run_id,
+        node_id=node.id,
+        attempt=claim.attempt,
+        repair=claim.state.repair,
+        plan_version=claim.plan_version,
+        capability_id=capability.capability_id,
+        capability=capability,
+        objective=stored.intake["objective"],
+        instructions=node.instructions,
+        inputs=inputs_for(node, values),
+        output_facets=node.output_facets,
+        output_schema=node.output_schema,
+        timeout_seconds=node.timeout_seconds,
+        findings=claim.state.findings,
+        last_output=(claim.state.error or {}).get("output"),
+        clarifications=tuple(clarifications),
+        special_instructions=tuple(stored.intake["specialInstructions"]) if not node.instructions else (),
+        branch=node.branch,
+        correlation_id=claim.correlation_id,
+    )
+
+
+def _call(bundle: AgentBundle, node: Node, capability: Capability, cancel: CancelToken) -> Outcome:
+    began = time.monotonic()
+    try:
+        result = agent_for(capability, get_settings()).run(bundle, cancel=cancel)
+    except AgentError as error:
+        return Failed(_agent_failure(error), error.usage)
+    # MemoryError and SystemExit, left alone, would end the whole worker, and the next one that gets the node.
+    except (Exception, SystemExit) as error:
+        logger.exception("agent_crashed", capability_id=capability.capability_id, node_id=node.id)
+        message = f"The agent broke while it worked: {type(error).__name__}."
+        return Failed(Failure("agent_error", "agent_crash", message), Usage())
+    if result.hitl is not None:
+        return Ask(result.hitl, result.usage)
+    if findings := findings_of(node, result.output):
+        message = f"The output does not fit the contract: {findings[0]['message']}" + _more(len(findings) - 1)
+        return Failed(Failure("invalid_output", "invalid_output", message, findings, result.output), result.usage)
+    output = contract_of(node).to_facets(result.output)
+    return Done(output, result.usage, result.provenance, (time.monotonic() - began) * 1000)
+
+
+def _agent_failure(error: AgentError) -> Failure:
+    if isinstance(error, InvalidReplyError):
+        finding = {"pointer": "", "instancePath": "", "keyword": "json", "message": error.message, "facet": ""}
+        return Failure("invalid_output", "invalid_output", error.message, (finding,), output=error.raw)
+    kind: FailureKind = "timeout" if isinstance(error, AgentTimeoutError) else "agent_error"
+    return Failure(kind, error.code, error.message, retryable=error.retryable, retry_after=error.retry_after)
+
+
+def _more(count: int) -> str:
+    return f" (and {count} more)" if count > 0 else ""
