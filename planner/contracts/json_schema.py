@@ -16,7 +16,7 @@ from referencing import Registry
 
 from planner.contracts.schema_keywords import BUDGET, FORMATS, GUARDED, Budget, ExhaustedError, counted
 from planner.contracts.schema_lint import DEFAULT_DRAFT, draft_of, lint
-from planner.contracts.schema_walk import subschemas
+from planner.contracts.schema_walk import HOLD_LIST, HOLD_MAP, HOLD_ONE, subschemas
 from policies import strict_json
 from policies.errors import InvalidInputError, Problem, pointer
 
@@ -101,14 +101,33 @@ def validator_for(schema: Any) -> Validator:
 @lru_cache(maxsize=CACHED_SCHEMAS)
 def _build(text: str) -> Validator:
     # Built from the text: what the caller does to its own schema later does not reach the validator.
-    schema = strict_json.loads(text, max_depth=200)
+    schema = json.loads(text)
     if problems := lint(schema):
         raise SchemaInvalidError(problems)
     family = _family(draft_of(schema) or DEFAULT_DRAFT)
     if isinstance(schema, dict):
         # With `$schema` the library would go back to its own unguarded class, with `$id` resolve against an address.
-        schema = {key: value for key, value in schema.items() if key not in {"$schema", "$id"}}
+        schema = _spell_out({key: value for key, value in schema.items() if key not in {"$schema", "$id"}})
     return Validator(schema_hash(schema), family(schema, registry=Registry(), format_checker=FORMATS))
+
+
+def _spell_out(schema: dict[str, Any]) -> dict[str, Any]:
+    """Write the schema `false` as `not: {}` wherever the library would report it without the place of its value."""
+    spelled = dict(schema)
+    for keyword, held in schema.items():
+        if keyword in HOLD_MAP and isinstance(held, dict):
+            spelled[keyword] = {name: _spell_member(member) for name, member in held.items()}
+        elif keyword in HOLD_LIST and isinstance(held, list):
+            spelled[keyword] = [_spell_member(member) for member in held]
+        elif keyword in HOLD_ONE and isinstance(held, dict):
+            spelled[keyword] = _spell_out(held)
+    return spelled
+
+
+def _spell_member(schema: Any) -> Any:
+    if isinstance(schema, dict):
+        return _spell_out(schema)
+    return {"not": {}} if schema is False else schema
 
 
 @lru_cache(maxsize=len(_LIBRARY))
@@ -150,7 +169,7 @@ def _nearest(error: Any) -> str:
     """Tell of the alternative with the fewest complaints, which is most likely the one that was meant."""
     branches: dict[Any, list[ValidationError]] = {}
     for part in error.context or ():
-        branches.setdefault(part.schema_path[0], []).append(part)
+        branches.setdefault(next(iter(part.schema_path), None), []).append(part)
     if not branches:
         return f"fits none of the {len(error.validator_value)} alternatives"
     best = min(branches.values(), key=lambda parts: (len(parts), -max(len(part.path) for part in parts)))
@@ -178,6 +197,6 @@ _MESSAGES: dict[str, Any] = {
     "format": lambda e: f"is not of the format {e.validator_value}: {_show(e.instance)}",
     "anyOf": _nearest,
     "oneOf": lambda e: _nearest(e) if e.context else "fits more than one of the alternatives, exactly one is allowed",
-    "not": lambda _: "has the form that is excluded here",
+    "not": lambda e: "has the form that is excluded here" if e.validator_value else "no value is allowed here",
     "contains": lambda e: f"must contain an item that fits {_show(e.validator_value)}",
 }

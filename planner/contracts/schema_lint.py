@@ -185,14 +185,11 @@ def _check_patterns(place: str, schema: dict[str, Any]) -> Iterator[Problem]:
 
 def _check_graph(links: dict[str, list[tuple[str, bool]]]) -> Iterator[Problem]:
     """Refuse what would not end (a schema that is itself before it looks into the value) or unfolds too far."""
-    state: dict[str, tuple[int, int]] = {}
-    for place in links:
-        if loops := _find_loop(place, links):
-            yield Problem(
-                place, f"refers back to itself at {loops or '/'} without looking into the value", "endless_ref"
-            )
-            return
-    cost, depth = _unfold("", links, state, ())
+    loop = _find_loop(links)
+    if loop is not None:
+        yield Problem(loop, "refers back to itself without looking into the value: remove the $ref", "endless_ref")
+        return
+    cost, depth = _unfold("", links, {}, ())
     if depth > MAX_LINKS:
         yield Problem("", f"unfolds deeper than {MAX_LINKS} schemas: shorten the chains of $ref", "schema_too_deep")
     elif cost > MAX_COST:
@@ -201,17 +198,22 @@ def _check_graph(links: dict[str, list[tuple[str, bool]]]) -> Iterator[Problem]:
         )
 
 
-def _find_loop(start: str, links: dict[str, list[tuple[str, bool]]]) -> str | None:
-    seen: set[str] = set()
-    stack = [place for place, in_place in links.get(start, ()) if in_place]
-    while stack:
-        place = stack.pop()
-        if place == start:
-            return start or "#"
-        if place not in seen:
-            seen.add(place)
-            stack.extend(target for target, in_place in links.get(place, ()) if in_place)
-    return None
+def _find_loop(links: dict[str, list[tuple[str, bool]]]) -> str | None:
+    """Return a place that reaches itself over in-place links only: what remains when all that ends is taken away."""
+    open_links = {place: {target for target, in_place in found if in_place} for place, found in links.items()}
+    users: dict[str, list[str]] = {}
+    for place, targets in open_links.items():
+        for target in targets:
+            users.setdefault(target, []).append(place)
+    ended = [place for place, targets in open_links.items() if not targets]
+    while ended:
+        place = ended.pop()
+        del open_links[place]
+        for user in users.get(place, ()):
+            open_links[user].discard(place)
+            if not open_links[user]:
+                ended.append(user)
+    return next(iter(open_links), None)
 
 
 def _unfold(
