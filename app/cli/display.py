@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import click
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -190,7 +191,7 @@ def simple_table(headings: Sequence[str], rows: Iterable[Sequence[str]], console
     """Print a table: drawn on a terminal, tab-separated in plain text."""
     if not console.is_terminal:
         for row in rows:
-            console.print("\t".join(row), soft_wrap=True, markup=False)
+            click.echo("\t".join(row), file=console.file)
         return
     table = Table(*headings)
     for row in rows:
