@@ -7,11 +7,12 @@ alive. Leases and the sweep bring work back in seconds.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 from celery import Celery
 from celery.signals import setup_logging
-from kombu import Exchange, Queue
+from kombu import Exchange, Queue, pools
 
 from models.settings import broker_url, get_settings
 from models.telemetry import configure_logging
@@ -21,20 +22,23 @@ PUBLISH_SECONDS = 1.0
 QUEUES = ("nodes", "bulk", "control")
 
 
-class FlexCelery(Celery):
-    """An application whose publishing connections give up soon, while its consumers wait patiently."""
+PATIENCE = {
+    "socket_timeout": PUBLISH_SECONDS,
+    "socket_connect_timeout": PUBLISH_SECONDS,
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_step": 0,
+    "connect_retries_timeout": PUBLISH_SECONDS,
+}
 
-    def connection_for_write(self, url: str | None = None, **options: Any) -> Any:
-        patience = {
-            "socket_timeout": PUBLISH_SECONDS,
-            "socket_connect_timeout": PUBLISH_SECONDS,
-            "max_retries": 1,
-            "interval_start": 0,
-            "interval_step": 0,
-            "connect_retries_timeout": PUBLISH_SECONDS,
-        }
-        # The library offers no public way to give the two kinds of connection different patience.
-        return self._connection(url or self.conf.broker_write_url, transport_options=patience, **options)  # type: ignore[attr-defined]
+
+class FlexCelery(Celery):
+    """An application whose publishing gives up soon, while its consumers wait patiently."""
+
+    @cached_property
+    def producer_pool(self) -> Any:
+        """Return the connections that messages are sent through, a pool of its own beside the consumers'."""
+        return pools.producers[self.connection_for_write(transport_options=PATIENCE)]
 
 
 def make_celery() -> FlexCelery:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from celery.backends.base import Backend
+from celery.backends.base import BaseBackend
 
 
-class PlanCountedBackend(Backend):
+class PlanCountedBackend(BaseBackend):
     """What Celery needs of a backend when nobody ever asks it for a result."""
 
     def apply_chord(self, header_result_args: Any, body: Any, **kwargs: Any) -> None:

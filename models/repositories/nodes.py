@@ -133,7 +133,14 @@ class NodeRepository(Repository):
         )
         if held is None:
             raise LeaseLostError(data={"runId": claim.run_id})
-        self._store(claim, status="completed", error=None, findings=[], completed_at=clock, usage=dict(usage), **values)
+        settled: dict[str, Any] = {
+            "status": "completed",
+            "error": None,
+            "findings": [],
+            "completed_at": clock,
+            "usage": dict(usage),
+        }
+        self._store(claim, {**NO_LEASE, **settled, **values})
         closed = self.count_down(claim.run_id, successors)
         if follow is None or held.count == 1:
             return held, Settled(closed, None)
@@ -166,7 +173,7 @@ class NodeRepository(Repository):
         Raises LeaseLostError, upon which the transaction must be given up.
         """
         self._log.append(claim.run_id, *drafts, changes={**_wake_within(lease), **_spent(usage)})
-        self._store(claim, attempt=nodes.attempt + 1, started_at=clock, **_lease(lease), **values)
+        self._store(claim, {"attempt": nodes.attempt + 1, "started_at": clock, **_lease(lease), **values})
         return replace(claim, state=self._reread(claim))
 
     def leave(
@@ -177,7 +184,7 @@ class NodeRepository(Repository):
         Raises LeaseLostError, upon which the transaction must be given up.
         """
         self._log.append(claim.run_id, *drafts, changes={"wake_at": clock, **_spent(usage)})
-        self._store(claim, **{**NO_LEASE, **values})
+        self._store(claim, {**NO_LEASE, **values})
 
     def change(self, run_id: str, node_ids: Sequence[str], **values: Any) -> None:
         """Set columns of nodes of a run whose lock is held."""
@@ -254,7 +261,7 @@ class NodeRepository(Repository):
             state=_state(row),
         )
 
-    def _store(self, claim: Claim, **values: Any) -> None:
+    def _store(self, claim: Claim, values: Mapping[str, Any]) -> None:
         changed = self.connection.execute(
             update(flex_plan_nodes)
             .where(
