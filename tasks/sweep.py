@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import structlog
+from celery.signals import worker_ready
 
 from models.unit_of_work import open_unit
 from tasks import dispatch
@@ -41,3 +44,10 @@ def finish_canary(*, canary_id: str) -> None:
     """Say that the queue of this canary is being worked on."""
     with open_unit(None) as unit:
         unit.canaries.finish(canary_id, WORKER)
+
+
+@worker_ready.connect
+def _send_first_canary(**_: Any) -> None:
+    """Let a control worker begin with a canary, so that nobody waits a whole period to see that all is well."""
+    if "control" in celery.amqp.queues.consume_from:
+        send_canary.apply_async(queue="control")

@@ -167,7 +167,7 @@ def _field_lines(item: Mapping[str, Any]) -> Iterator[str]:
     for key, value in item.items():
         first, *rest = _text(value).splitlines() or [""]
         yield f"  {key:<{width}}  {first}"
-        yield from (f"  {'':<{width}}  {line}" for line in rest)
+        yield from (f"  {'':<{width}}  {line}".rstrip() for line in rest)
 
 
 def _text(value: Any) -> str:
