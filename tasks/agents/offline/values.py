@@ -68,7 +68,8 @@ def write_text(story: Story, schema: Mapping[str, Any], place: Place) -> str:
         return formatter(story, place)
     candidates = texts_for(story, place)
     if place.vary:
-        candidates = tuple(f"{text} ({place.index + 1})" for text in candidates)
+        number = place.index + 1
+        candidates = tuple(f"{text} ({number})" if high is None else f"{number}: {text}" for text in candidates)
     pattern = schema.get("pattern")
     if pattern is None:
         return fit(candidates, MORE, low, high)
@@ -86,8 +87,10 @@ def write_number(story: Story, schema: Mapping[str, Any], place: Place, *, whole
     if whole:
         step = Fraction(1) if step is None else Fraction(step.numerator)
     wanted = _wanted(story, place, low, high, whole=whole)
-    found = _inside(wanted, low, high, step, schema)
-    found += place.vary * (step or Fraction(1, 100)) * (-1 if high is not None and found > high - 1 else 1)
+    if step is None:
+        found = _spread(_between(wanted, low, high, schema), place.vary, low, high)
+    else:
+        found = _turned(round(wanted / step), place.vary, *_counts(low, high, step, schema)) * step
     return int(found) if found.denominator == 1 else float(found)
 
 
@@ -132,28 +135,51 @@ def _wanted(story: Story, place: Place, low: Fraction | None, high: Fraction | N
     return Fraction(9 if whole else Fraction(9, 10)) if scored else Fraction(1)
 
 
-def _inside(
-    wanted: Fraction, low: Fraction | None, high: Fraction | None, step: Fraction | None, schema: Mapping[str, Any]
-) -> Fraction:
-    """Return the number nearest to the wish that keeps the bounds, the strict ones too."""
+def _counts(
+    low: Fraction | None, high: Fraction | None, step: Fraction, schema: Mapping[str, Any]
+) -> tuple[int | None, int | None]:
+    """Return the least and the greatest multiple of the step that keep the bounds, the strict ones too."""
     least, most = schema.get("exclusiveMinimum"), schema.get("exclusiveMaximum")
-    if step is None:
-        span = (high - low) if low is not None and high is not None else Fraction(1)
-        nudge = span / 4
-        if low is not None and least is not None and wanted <= low == Fraction(str(least)):
-            wanted = low + nudge
-        if high is not None and most is not None and wanted >= high == Fraction(str(most)):
-            wanted = high - nudge
-        return wanted if span < Fraction(1, 100) else _rounded(wanted, low, high)
     lowest = None if low is None else ceil(low / step)
     highest = None if high is None else floor(high / step)
     if lowest is not None and least is not None and lowest * step <= Fraction(str(least)):
         lowest += 1
     if highest is not None and most is not None and highest * step >= Fraction(str(most)):
         highest -= 1
-    count = round(wanted / step)
-    count = count if highest is None else min(count, highest)
-    return (count if lowest is None else max(count, lowest)) * step
+    return lowest, highest
+
+
+def _turned(wanted: int, vary: int, lowest: int | None, highest: int | None) -> int:
+    """Return the wish moved into the bounds and `vary` steps on, round the corner where there is one."""
+    start = wanted if highest is None else min(wanted, highest)
+    start = start if lowest is None else max(start, lowest)
+    if highest is None:
+        return start + vary
+    if lowest is None or highest < lowest:
+        return start - vary
+    return lowest + (start - lowest + vary) % (highest - lowest + 1)
+
+
+def _between(wanted: Fraction, low: Fraction | None, high: Fraction | None, schema: Mapping[str, Any]) -> Fraction:
+    """Return the wish, off a bound that itself is not allowed."""
+    span = (high - low) if low is not None and high is not None else Fraction(1)
+    least, most = schema.get("exclusiveMinimum"), schema.get("exclusiveMaximum")
+    if low is not None and least is not None and wanted <= low == Fraction(str(least)):
+        wanted = low + span / 4
+    if high is not None and most is not None and wanted >= high == Fraction(str(most)):
+        wanted = high - span / 4
+    return wanted if span < Fraction(1, 100) else _rounded(wanted, low, high)
+
+
+def _spread(base: Fraction, vary: int, low: Fraction | None, high: Fraction | None) -> Fraction:
+    """Return a number of its own for each `vary`, none beyond the bounds."""
+    if vary == 0:
+        return base
+    if high is None:
+        return base + Fraction(vary, 100)
+    room = high - base if base < high else base - low if low is not None else Fraction(1)
+    distance = room * (1 - Fraction(1, vary + 1))
+    return base + distance if base < high else base - distance
 
 
 def _rounded(value: Fraction, low: Fraction | None, high: Fraction | None) -> Fraction:
