@@ -10,6 +10,7 @@ from typing import Any
 from planner.contracts.output_contract import OutputContract
 from planner.refusals import ContractUnsatisfiableError
 from policies.errors import Problem, pointer
+from policies.legacy import MAX_VARIANTS
 from policies.shape import is_number, is_whole
 
 _DELIVERABLE = re.compile(r"variant|post|draft|option|copy|copies", re.IGNORECASE)
@@ -26,7 +27,7 @@ def contradictions(raw: dict[str, Any], contract: OutputContract) -> Iterator[Pr
         return
     for path in _VARIANT_COUNTS:
         count = _at(raw, path)
-        if is_whole(count):
+        if is_whole(count) and 1 <= count <= MAX_VARIANTS:
             yield from _against_array(count, pointer(*path), contract.schema)
 
 
