@@ -41,14 +41,13 @@ class FlexCelery(Celery):
         return pools.producers[self.connection_for_write(transport_options=PATIENCE)]
 
 
-def make_celery() -> FlexCelery:
-    """Return the application for this process's settings."""
+def configuration() -> dict[str, Any]:
+    """Return the configuration for this process's settings. Raises `SettingsError`."""
     settings = get_settings()
-    app = FlexCelery("flex", include=["tasks.runs", "tasks.sweep"])
-    app.conf.update(
-        broker_url=broker_url(settings.redis_url) if settings.redis_url else "memory://",
-        result_backend="tasks.chord_backend:PlanCountedBackend",
-        broker_transport_options={
+    return {
+        "broker_url": broker_url(settings.redis_url) if settings.redis_url else "memory://",
+        "result_backend": "tasks.chord_backend:PlanCountedBackend",
+        "broker_transport_options": {
             "global_keyprefix": "flex:",
             "visibility_timeout": 3600,
             "socket_timeout": 10,
@@ -56,32 +55,31 @@ def make_celery() -> FlexCelery:
             "socket_keepalive": True,
             "health_check_interval": 10,
         },
-        broker_connection_retry_on_startup=True,
-        broker_connection_max_retries=None,
-        task_publish_retry=False,
-        task_ignore_result=True,
-        task_acks_late=False,
-        task_queues=[Queue(name, Exchange("flex"), routing_key=name) for name in QUEUES],
-        task_default_queue="nodes",
-        task_default_exchange="flex",
-        task_default_routing_key="nodes",
-        worker_prefetch_multiplier=1,
-        worker_disable_prefetch=True,
-        worker_concurrency=settings.worker_threads,
-        worker_hijack_root_logger=False,
-        worker_send_task_events=True,
-        task_send_sent_event=True,
-        worker_enable_remote_control=True,
-        accept_content=["json"],
-        task_serializer="json",
-        timezone="UTC",
-        enable_utc=True,
-        beat_schedule={
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
+        "task_publish_retry": False,
+        "task_ignore_result": True,
+        "task_acks_late": False,
+        "task_queues": [Queue(name, Exchange("flex"), routing_key=name) for name in QUEUES],
+        "task_default_queue": "nodes",
+        "task_default_exchange": "flex",
+        "task_default_routing_key": "nodes",
+        "worker_prefetch_multiplier": 1,
+        "worker_disable_prefetch": True,
+        "worker_concurrency": settings.worker_threads,
+        "worker_hijack_root_logger": False,
+        "worker_send_task_events": True,
+        "task_send_sent_event": True,
+        "worker_enable_remote_control": True,
+        "accept_content": ["json"],
+        "task_serializer": "json",
+        "timezone": "UTC",
+        "enable_utc": True,
+        "beat_schedule": {
             "sweep": _knock("tasks.sweep", settings.sweep_seconds),
             "canary": _knock("tasks.send_canary", max(settings.sweep_seconds, 10.0)),
         },
-    )
-    return app
+    }
 
 
 def _knock(task: str, period: float) -> dict[str, Any]:
@@ -94,4 +92,5 @@ def _log_like_the_rest(**_: Any) -> None:
     configure_logging(get_settings())
 
 
-celery = make_celery()
+celery = FlexCelery("flex", include=["tasks.runs", "tasks.sweep"])
+celery.add_defaults(configuration)  # a promise: settings are read when they are needed, not on import
