@@ -17,6 +17,9 @@ MAX_ENTRIES = 5000
 
 FACET_ROOT = "metadata.runContextSnapshot.facets"
 
+ROOTS = frozenset(("metadata", "facets", "run", "node"))
+"""The first words of all names that are not bare."""
+
 NODE_KINDS = ("structuring", "branch", "routing", "execution", "transformation", "validation", "fallback")
 
 SIGNALS: tuple[tuple[str, str, str], ...] = (
@@ -80,13 +83,14 @@ class Entry:
 class Catalog:
     """An immutable set of entries, found by path, by written name or by alias.
 
-    An `open` catalogue answers every unknown name with an entry of type `any` at the path as written: it stands for a
-    schema that does not say which members a value has.
+    An open catalogue answers unknown names with an entry of type `any` at the path as written: it stands for a schema
+    that does not say which members a value has. Names that begin with one of its `roots` are checked all the same.
     """
 
-    def __init__(self, entries: Iterable[Entry], *, is_open: bool = False) -> None:
+    def __init__(self, entries: Iterable[Entry], *, is_open: bool = False, roots: frozenset[str] = frozenset()) -> None:
         self.entries = tuple(entries)
         self.is_open = is_open
+        self.roots = roots
         self._names: dict[str, Entry] = {}
         for entry in self.entries:
             for name in (entry.dsl_path, entry.path, *entry.aliases):
@@ -108,7 +112,9 @@ class Catalog:
     def lookup(self, name: str) -> Entry | None:
         """Return the entry of a path, a written name or an alias, exactly spelt; None when there is none."""
         found = self._names.get(name)
-        return Entry(name, name, ANY, "open") if found is None and self.is_open else found
+        if found is None and self.is_open and name.partition(".")[0] not in self.roots:
+            return Entry(name, name, ANY, "open")
+        return found
 
     def suggest(self, name: str) -> str | None:
         """Return the nearest written name."""
@@ -120,9 +126,15 @@ class Catalog:
 
 def build_catalog(facet_schemas: Mapping[str, Any]) -> Catalog:
     """Return the default catalogue: the run signals and, for each facet, itself and every member its schema names."""
+    return _build_catalog(json.dumps(facet_schemas, sort_keys=True))
+
+
+@lru_cache(maxsize=16)
+def _build_catalog(text: str) -> Catalog:
+    """Equal schemas give one catalogue, and so one entry for each text in the cache of conditions."""
     found = [*signal_entries()]
-    for facet in sorted(facet_schemas):
-        found.extend(facet_entries(facet, facet_schemas[facet]))
+    for facet, schema in json.loads(text).items():
+        found.extend(facet_entries(facet, schema))
     return Catalog(islice(found, MAX_ENTRIES))
 
 
@@ -148,7 +160,7 @@ def facet_entries(facet: str, schema: Any) -> Iterable[Entry]:
             )
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=128)
 def _for_schema(text: str, name: str) -> Catalog:
     schema = json.loads(text)
     members = list(islice(walk(schema), MAX_ENTRIES))
@@ -167,9 +179,10 @@ def bare_entries(members: Iterable[Member]) -> Iterator[Entry]:
             yield Entry(path, path, member.type, "bare", member.enum, in_list=member.in_list)
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=128)
 def _combine(first: Catalog, second: Catalog) -> Catalog:
-    return Catalog((*first.entries, *second.entries), is_open=first.is_open or second.is_open)
+    roots = frozenset() if second.is_open else ROOTS
+    return Catalog((*first.entries, *second.entries), is_open=first.is_open or second.is_open, roots=roots)
 
 
 UNCHECKED = Catalog(signal_entries(), is_open=True)

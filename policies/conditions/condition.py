@@ -16,7 +16,7 @@ from policies.conditions.render import render
 from policies.conditions.syntax import NOWHERE, Literal, Node
 from policies.conditions.tokens import is_blank
 
-CACHED_TEXTS = 4096
+CACHED_TEXTS = 2048
 
 
 @dataclass(frozen=True, slots=True)

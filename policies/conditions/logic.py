@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NoReturn
 
-from policies.conditions.catalog import Catalog
+from policies.conditions.catalog import ROOTS, Catalog
 from policies.conditions.errors import Fault, FaultError
 from policies.conditions.numerals import read_number, simplify
 from policies.conditions.parser import CONSTANTS, EQUALITY, MAX_NESTING, ORDERING, flat
@@ -107,7 +107,7 @@ class LogicReader:
         entry = self.catalog.lookup(path)
         if self.aliases and (path == "" or path.partition(".")[0] in self.aliases):
             return AliasReference(path or self.aliases[-1])
-        if self.aliases and (entry is None or self.catalog.is_open) and not is_rooted(path):
+        if self.aliases and (entry is None or self.catalog.is_open) and path.partition(".")[0] not in ROOTS:
             return AliasReference(spell(f"{self.aliases[-1]}.{path}"))
         if entry is None:
             suggestion = self.catalog.suggest(path)
@@ -181,11 +181,6 @@ class LogicReader:
         if not isinstance(operands, list) or len(operands) != 2:
             refuse(f"{operator} takes two operands")
         return operands
-
-
-def is_rooted(path: str) -> bool:
-    """Tell whether a path starts at the payload even where every name is free."""
-    return path.partition(".")[0] in {"metadata", "run", "node", "facets"}
 
 
 def is_word(name: str) -> bool:

@@ -131,6 +131,18 @@ def test_a_schema_that_names_no_member_leaves_names_free(schema):
     assert parse("overall.brand >= 0.8", bare_schema=schema).variables == ("overall.brand",)
 
 
+def test_free_bare_names_do_not_free_the_names_of_the_catalogue():
+    assert parse("anything > 1 && run.cost > 1", CATALOG, bare_schema={}).variables == ("anything", "run.cost")
+    with pytest.raises(ConditionError) as caught:
+        parse("facets.post_cpy == 'x' || run.costs > 1", CATALOG, bare_schema={})
+
+    assert [found.suggestion for found in caught.value.diagnostics] == ["facets.post_copy", "run.cost"]
+
+
+def test_equal_schemas_give_one_catalogue():
+    assert build_catalog({"a": {"type": "string"}}) is build_catalog({"a": {"type": "string"}})
+
+
 def test_without_a_catalogue_names_pass_as_written_and_signals_keep_their_type():
     assert parse("anything.at.all == 1").json_logic == {"==": [{"var": "anything.at.all"}, 1]}
     with pytest.raises(ConditionError):
