@@ -18,8 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
-from environs import Env, EnvError
-from marshmallow.validate import OneOf, Range, Regexp
+from environs import Env, EnvError, validate
 
 from policies.errors import FlexError
 
@@ -110,25 +109,25 @@ class Variable:
 
 
 def _text(default: str | None = None, pattern: str | None = None) -> Reader:
-    check = None if pattern is None else Regexp(pattern)
+    check = None if pattern is None else validate.Regexp(pattern)
     return lambda env, name: env.str(name, default, validate=check)
 
 
 def _whole(default: int, low: int, high: int) -> Reader:
-    return lambda env, name: env.int(name, default, validate=Range(low, high))
+    return lambda env, name: env.int(name, default, validate=validate.Range(low, high))
 
 
 def _decimal(default: float, low: float, high: float) -> Reader:
-    return lambda env, name: env.float(name, default, validate=Range(low, high))
+    return lambda env, name: env.float(name, default, validate=validate.Range(low, high))
 
 
 def _switch(*, default: bool) -> Reader:
     on, off = {"on", "true", "1"}, {"off", "false", "0"}
-    return lambda env, name: env.str(name, "on" if default else "off", validate=OneOf(on | off)) in on
+    return lambda env, name: env.str(name, "on" if default else "off", validate=validate.OneOf(on | off)) in on
 
 
 def _choice(default: str | None, *values: str) -> Reader:
-    return lambda env, name: env.str(name, default, validate=OneOf(values))
+    return lambda env, name: env.str(name, default, validate=validate.OneOf(values))
 
 
 def _names(pattern: str) -> Reader:

@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from models.database import database_errors, engine
 from models.events.bus import Bus, live_bus
 from models.events.log import EventLog
+from models.faults import fault
 from models.repositories.capabilities import CapabilityRepository
 from models.repositories.hitl import HitlRepository
 from models.repositories.nodes import NodeRepository
@@ -83,6 +84,8 @@ def open_unit(tenant: str | None = DEFAULT_TENANT, *, bus: Bus | None = None) ->
     with database_errors(), engine().begin() as connection:
         unit = UnitOfWork(connection, tenant)
         yield unit
+        fault("before_commit")
+    fault("after_commit")
     frames = unit.events.written
     if frames:
         (bus or live_bus()).publish(frames)

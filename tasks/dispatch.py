@@ -16,6 +16,7 @@ from celery.canvas import Signature
 from kombu.exceptions import KombuError
 from redis import RedisError
 
+from models.faults import fault
 from models.settings import get_settings
 from planner.plan.lanes import Lane
 from tasks.celery_app import celery
@@ -88,7 +89,9 @@ def _send(publish: Callable[[], object]) -> None:
     if time.monotonic() < _Rest.until:
         return
     try:
+        fault("before_publish")
         publish()
+        fault("after_publish")
     except (KombuError, RedisError, OSError) as error:
         _Rest.until = time.monotonic() + SECONDS_OF_REST
         logger.warning("publish_failed", error=str(error))

@@ -6,6 +6,7 @@ import structlog
 
 from models.catalogue import catalogue
 from models.events.frames import Draft
+from models.faults import fault
 from models.repositories.runs import Run, seconds
 from models.settings import get_settings
 from models.tables import flex_runs
@@ -34,6 +35,7 @@ def plan_and_store(run_id: str, epoch: int) -> bool:
     if claimed is None:
         return False
     run, registry, envelope, intake = claimed
+    fault("after_planning_claim")
     with heartbeat.holding(run_id, "", run.planning_attempt):
         try:
             plan = assemble_plan(envelope, registry, catalogue())
@@ -114,6 +116,7 @@ def _store(run: Run, plan: PlanGraph, envelope: TaskEnvelope, intake: Intake) ->
                 "waiting_for": "its first nodes",
             },
         )
+    fault("after_plan_stored")
     return True
 
 

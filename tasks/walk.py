@@ -14,6 +14,7 @@ import structlog
 
 from models.errors import LeaseLostError
 from models.events.frames import Draft
+from models.faults import fault
 from models.repositories.nodes import Claim, ClaimRefusedError
 from models.repositories.plans import StoredPlan
 from models.settings import get_settings
@@ -53,6 +54,8 @@ def walk(run_id: str, epoch: int, node_ids: Sequence[str]) -> Walked:
     """Walk the nodes in order and say whether the run's loop should be asked next."""
     claim = _claim(run_id, epoch, node_ids[0])
     looked = False
+    if claim is not None:
+        fault("after_claim", claim.node_id)
     while claim is not None:
         with structlog.contextvars.bound_contextvars(node_id=claim.node_id, correlation_id=claim.correlation_id):
             step = _attempt(claim, node_ids)
@@ -80,7 +83,9 @@ def _attempt(claim: Claim, lane: Sequence[str]) -> _Step:
     with open_unit(None) as unit:
         stored = unit.plans.stored(claim.run_id, claim.plan_version)
     with heartbeat.holding(claim.run_id, claim.node_id, claim.attempt) as token:
+        fault("before_effect", claim.node_id)
         outcome = attempt(claim, stored, token)
+        fault("after_effect", claim.node_id)
     try:
         match outcome:
             case Done():
@@ -127,6 +132,7 @@ def _complete(claim: Claim, stored: StoredPlan, done: Done, lane: Sequence[str])
         unit.events.write(held, [told] if settled.next is None else [told, _start(unit, settled.next)])
         if rest and follow is None:
             unit.on_commit(lambda: dispatch.walk_lanes(claim.run_id, claim.epoch, [Lane(rest)]))
+    fault("after_settle", node.id)
     closed_elsewhere = bool(set(settled.closed) - set(rest))
     moved_on = bool(rest) and follow is not None and settled.next is None
     return _Step(settled.next, Walked(look=closed_elsewhere or moved_on or not plan.children(node.id)))

@@ -1,8 +1,8 @@
 """The doorbell: a live copy of every frame on one Redis stream, or in memory for tests.
 
-Nothing depends on it. A frame that is never published is found in the log; publishing gives up after one second, does
-not retry and never raises, and while the server is away it is not even tried for a moment, so that a stopped Redis
-slows nobody down.
+Nothing depends on it. A frame that is never published is found in the log; publishing gives up after half a second,
+does not retry and never raises, and while the server is away it is not even tried for a moment, so that a stopped
+Redis slows nobody down.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from models.settings import get_settings
 STREAM = "flex:live"
 STREAM_LENGTH = 20_000
 """About how many frames the stream keeps; a reader that falls further behind reads the log."""
-SECONDS_TO_PUBLISH = 1.0
+SECONDS_TO_PUBLISH = 0.5
 SECONDS_OF_REST = 2.0
 """How long publishing rests after a failure."""
 

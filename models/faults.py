@@ -1,0 +1,99 @@
+"""Named places where a test may break a process: nothing happens there unless FLEX_FAULT asks for it.
+
+`FLEX_FAULT` is a comma-separated list of `point[@node][:action[:nth]]`; it is read only with FLEX_TEST=1. The action
+happens at the nth visit of that place (by default the first), counted over every process that shares the data folder,
+so that a restarted process does not break again at the same visit.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from models.settings import Settings, get_settings
+
+
+class InjectedFaultError(Exception):
+    """A test asked for this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One entry of FLEX_FAULT; `argument` is what follows `=` in the action."""
+
+    point: str
+    node_id: str
+    action: str
+    argument: str
+    nth: int
+
+    @classmethod
+    def parse(cls, text: str) -> Fault:
+        """Return the fault of one entry. Raises ValueError."""
+        place, _, rest = text.partition(":")
+        point, _, node_id = place.partition("@")
+        verb, _, nth = (rest or "kill9").partition(":")
+        action, _, argument = verb.partition("=")
+        if action not in ACTIONS:
+            raise ValueError(f"FLEX_FAULT: there is no action {action!r}; known are {', '.join(ACTIONS)}")
+        return cls(point, node_id, action, argument, int(nth or 1))
+
+
+def fault(point: str, node_id: str = "") -> None:
+    """Break here if a test asked for it."""
+    for planned in _planned():
+        if planned.point == point and planned.node_id in {"", node_id} and _visit(planned, node_id) == planned.nth:
+            ACTIONS[planned.action](planned.argument)
+
+
+@cache
+def _planned() -> tuple[Fault, ...]:
+    return faults_of(get_settings())
+
+
+def faults_of(settings: Settings) -> tuple[Fault, ...]:
+    """Return the faults that the settings ask for; none outside of tests. Raises ValueError."""
+    if not settings.test_mode or not settings.fault:
+        return ()
+    return tuple(Fault.parse(entry) for entry in settings.fault.split(",") if entry)
+
+
+def _visit(planned: Fault, node_id: str) -> int:
+    """Return the number of this visit, taking it from every other process."""
+    folder = Path(get_settings().data_dir) / "faults"
+    folder.mkdir(parents=True, exist_ok=True)
+    number = 1
+    while True:
+        try:
+            os.close(os.open(folder / f"{planned.point}@{node_id}.{number}", os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            number += 1
+        else:
+            return number
+
+
+def _kill(_argument: str) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _exit(_argument: str) -> None:
+    raise SystemExit(1)
+
+
+def _raise(argument: str) -> None:
+    raise InjectedFaultError(argument or "injected")
+
+
+def _exhaust(_argument: str) -> None:
+    raise MemoryError
+
+
+def _sleep(argument: str) -> None:
+    time.sleep(float(argument))
+
+
+ACTIONS = {"kill9": _kill, "exit": _exit, "raise": _raise, "memory": _exhaust, "sleep": _sleep}
