@@ -46,6 +46,9 @@ _RECORDED = {
     "builtin": "builtin",
 }
 _MOMENTS = {"registered_at": "registeredAt", "last_seen_at": "lastSeenAt"}
+# The keys that every record has and no registration; a record has the moments too once it is stored.
+RECORD_ONLY = frozenset(_RECORDED.values())
+RECORD_MOMENTS = frozenset(_MOMENTS.values())
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from planner.contracts.conjunction import UnsatisfiableError, conjoin
+from planner.contracts.conjunction import UnsatisfiableError, conjoin, contradiction
 from planner.contracts.facets import Direction, Facet, FacetCatalogue
 from planner.contracts.json_schema import SchemaProblem, validator_for
 from planner.errors import PlannerError
@@ -21,6 +21,7 @@ __all__ = [
     "UnsatisfiableError",
     "compile_contract",
     "conjoin",
+    "contradiction",
 ]
 
 

@@ -67,6 +67,38 @@ def conjoin(left: Any, right: Any) -> Any:
     return _merge(copy.deepcopy(left), copy.deepcopy(right))
 
 
+def contradiction(schema: Any) -> UnsatisfiableError | None:
+    """Return why no value can satisfy the schema, or None when that is not certain; references are not followed."""
+    if schema is False:
+        return UnsatisfiableError("no value is allowed here")
+    # Beside a reference older drafts ignore everything else.
+    if not isinstance(schema, dict) or "$ref" in schema:
+        return None
+    try:
+        _settle(copy.deepcopy(schema), _empty_parts(schema))
+        for part in schema.get("allOf", ()):
+            conjoin({key: value for key, value in schema.items() if key != "allOf"}, part)
+    except UnsatisfiableError as error:
+        return error
+    for key in ("anyOf", "oneOf"):
+        found = [contradiction(branch) for branch in schema.get(key, ())]
+        if found and all(found):
+            return found[0]
+    return next(filter(None, map(contradiction, schema.get("allOf", ()))), None)
+
+
+def _empty_parts(schema: dict[str, Any]) -> Reasons:
+    """Return what speaks against objects and arrays: a member or an item that must be there and cannot."""
+    reasons: Reasons = {}
+    properties = schema.get("properties", {})
+    for name in schema.get("required", ()):
+        if error := contradiction(properties.get(name, True)):
+            reasons.setdefault("object", error.under(pointer(name)))
+    if schema.get("minItems", 0) >= 1 and "prefixItems" not in schema and (error := contradiction(schema.get("items"))):
+        reasons["array"] = error.under("/0")
+    return reasons
+
+
 def _merge(left: dict[str, Any], right: dict[str, Any]) -> dict[str, Any]:
     merged = {**right, **left}
     rest: dict[str, Any] = {}
@@ -223,7 +255,8 @@ def _settle(schema: dict[str, Any], reasons: Reasons) -> dict[str, Any]:
     if values is None:
         return schema
     others = {key: value for key, value in schema.items() if key not in {"enum", "const"}}
-    if not lint(others):
+    # A reference counts from the root of its document, which this part may not be.
+    if '"$ref"' not in strict_json.dumps(others) and not lint(others):
         check = validator_for(others)
         values = [value for value in values if check.is_valid(value)]
     if not values:

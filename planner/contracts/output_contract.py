@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from planner.contracts.compiler import FacetConflictError, compile_contract
+from planner.contracts.compiler import FacetConflictError, compile_contract, contradiction
 from planner.contracts.facet_names import FacetRef, check_names
 from planner.contracts.facets import Direction, FacetCatalogue
 from planner.contracts.json_schema import lint, schema_hash
@@ -74,7 +74,7 @@ def _read_json_schema(reader: ObjectReader, _catalogue: FacetCatalogue, _directi
     reader.has("mode")
     schema = reader.child("schema", required=True)
     if schema is not None:
-        reader.problems.extend(problem.under(schema.at) for problem in lint(schema.raw))
+        reader.problems.extend(problem.under(schema.at) for problem in _faults(schema.raw))
     return OutputContract(
         mode="json_schema",
         schema=schema.raw if schema else None,
@@ -82,6 +82,14 @@ def _read_json_schema(reader: ObjectReader, _catalogue: FacetCatalogue, _directi
         hints=reader.free("hints") or {},
         constraints=_read_constraints(reader),
     )
+
+
+def _faults(schema: dict[str, Any]) -> list[Problem]:
+    problems = lint(schema)
+    if not problems and (error := contradiction(schema)):
+        message = f"no value can satisfy this schema: {error.reason} (at {error.pointer or '/'} of the value)"
+        problems = [Problem("", message, "contract_unsatisfiable")]
+    return problems
 
 
 def _read_facets(reader: ObjectReader, catalogue: FacetCatalogue, direction: Direction) -> OutputContract:

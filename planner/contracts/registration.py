@@ -9,15 +9,12 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from planner.contracts.capability import AGENT_TYPES, DERIVED_METADATA, KINDS, Capability
-from planner.contracts.compiler import CompiledContract, FacetConflictError, Provenance, compile_contract
-from planner.contracts.facet_names import FacetRef, check_names
-from planner.contracts.facets import Direction, FacetCatalogue
-from planner.contracts.output_contract import OutputContract, check_output_contract
+from planner.contracts.capability import AGENT_TYPES, DERIVED_METADATA, KINDS, RECORD_MOMENTS, RECORD_ONLY, Capability
+from planner.contracts.declared_contracts import read_input_contract, read_names, read_output_contract, read_supported
+from planner.contracts.facets import FacetCatalogue
 from planner.contracts.system_prompt import compose_prompt, unnamed_facets
 from planner.refusals import InvalidConditionError
 from policies.clauses import ConditionProblem, Vocabulary
@@ -32,35 +29,23 @@ MAX_URL = 2_000
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 
 
-@dataclass(frozen=True, slots=True)
-class _Contract:
-    """One direction of a registration: what is stored, the schema, and the facets behind it."""
-
-    stored: dict[str, Any] | None = None
-    schema: dict[str, Any] = field(default_factory=dict)
-    provenance: tuple[Provenance, ...] = ()
-
-    @property
-    def facets(self) -> tuple[str, ...]:
-        return tuple(entry.facet for entry in self.provenance)
-
-
 def check_registration(
     raw: Any, catalogue: FacetCatalogue, vocabulary: Vocabulary | None = None, *, builtin: bool = False
 ) -> Capability:
     """Return the capability that a body registers.
 
-    Raises InvalidInputError with every problem, InvalidConditionError when condition texts are all that is wrong.
+    A record as the registry shows it may be sent back: what the registry added is read past. Raises InvalidInputError
+    with every problem, InvalidConditionError when condition texts are all that is wrong.
     """
     problems: list[Problem] = []
-    reader = ObjectReader.of(raw, "", problems)
+    reader = ObjectReader.of(_without_record(raw), "", problems)
     if reader is None:
         raise InvalidInputError(problems)
     values = {**_read_identity(reader), **_read_character(reader), **_read_service(reader)}
-    optional = _read_names(reader, "optionalInputFacets", catalogue)
-    inputs = _read_input_contract(reader, catalogue, optional)
-    outputs = _read_output_contract(reader, catalogue)
-    supported = _read_supported(reader, catalogue)
+    optional = read_names(reader, "optionalInputFacets", catalogue)
+    inputs = read_input_contract(reader, catalogue, optional)
+    outputs = read_output_contract(reader, catalogue)
+    supported = read_supported(reader, catalogue)
     vocabulary = vocabulary or Vocabulary.of(catalogue.schemas() if "postConditions" in reader.raw else {})
     conditions = _read_conditions(reader, vocabulary)
     prompt = reader.text("systemPrompt")
@@ -99,6 +84,13 @@ def check_registration(
         ),
         builtin=builtin,
     )
+
+
+def _without_record(raw: Any) -> Any:
+    """Return a record as the registration it came from; a body with only some of a record's keys is none."""
+    if not isinstance(raw, dict) or not RECORD_ONLY.issubset(raw):
+        return raw
+    return {key: value for key, value in raw.items() if key not in RECORD_ONLY and key not in RECORD_MOMENTS}
 
 
 def _refusal(problems: list[Problem]) -> InvalidInputError:
@@ -248,110 +240,6 @@ def _is_secret(text: str) -> bool:
         return bool(base64.b64decode(text.removeprefix("whsec_"), validate=True))
     except (binascii.Error, ValueError):
         return False
-
-
-def _read_names(
-    reader: ObjectReader, key: str, catalogue: FacetCatalogue, direction: Direction = "input"
-) -> tuple[str, ...]:
-    refs = [FacetRef(name, at) for name, at in reader.items(key)]
-    return check_names(refs, catalogue, direction, reader.problems)
-
-
-def _read_supported(reader: ObjectReader, catalogue: FacetCatalogue) -> tuple[str, ...]:
-    """Read the further facets a capability can deal with, in whatever direction each of them goes."""
-    found: list[str] = []
-    for name, at in reader.items("supportedFacets"):
-        facet = catalogue.try_get(name) if isinstance(name, str) else None
-        direction: Direction = "output" if facet and facet.direction == "output" else "input"
-        if name in found:
-            reader.problems.append(Problem(at, f"`{name}` stands in this list twice: name it once", "duplicate"))
-        else:
-            found += check_names([FacetRef(name, at)], catalogue, direction, reader.problems)
-    return tuple(found)
-
-
-def _read_input_contract(reader: ObjectReader, catalogue: FacetCatalogue, optional: tuple[str, ...]) -> _Contract:
-    if not reader.has("inputContract"):
-        return _compile(reader, "optionalInputFacets", catalogue, (), "input", optional) if optional else _Contract()
-    found = _read_contract(reader, "inputContract", catalogue, "input", optional)
-    names = reader.raw.get("optionalInputFacets")
-    if found.stored and reader.raw["inputContract"].get("mode") != "facets" and isinstance(names, list):
-        for index, name in enumerate(names):
-            if name in optional and name not in found.facets:
-                at = pointer("optionalInputFacets", index)
-                message = "must also stand in inputContract.hints.facets, which tells where the schema holds it"
-                reader.problems.append(Problem(at, message))
-    return found
-
-
-def _read_output_contract(reader: ObjectReader, catalogue: FacetCatalogue) -> _Contract:
-    if not reader.require("outputContract", "what the capability returns"):
-        return _Contract()
-    return _read_contract(reader, "outputContract", catalogue, "output", ())
-
-
-def _read_contract(
-    reader: ObjectReader, key: str, catalogue: FacetCatalogue, direction: Direction, optional: tuple[str, ...]
-) -> _Contract:
-    contract, problems = check_output_contract(reader.raw[key], reader.place(key), catalogue, direction=direction)
-    reader.problems.extend(problems)
-    if contract is None:
-        return _Contract()
-    if contract.mode == "facets":
-        return _compile(reader, key, catalogue, contract.facets, direction, optional)
-    if contract.mode == "freeform":
-        return _Contract(contract.as_json())
-    return _adopt(reader, reader.place(key), contract, catalogue, direction)
-
-
-def _compile(
-    reader: ObjectReader,
-    key: str,
-    catalogue: FacetCatalogue,
-    names: tuple[str, ...],
-    direction: Direction,
-    optional: tuple[str, ...],
-) -> _Contract:
-    try:
-        compiled: CompiledContract = compile_contract(catalogue, names, direction, optional=optional)
-    except FacetConflictError as error:
-        reader.report(key, error.message, "facet_conflict")
-        return _Contract()
-    stored = OutputContract("json_schema", compiled.schema, hints=_hints(compiled.provenance))
-    return _Contract(stored.as_json(), compiled.schema, compiled.provenance)
-
-
-def _adopt(
-    reader: ObjectReader, at: str, contract: OutputContract, catalogue: FacetCatalogue, direction: Direction
-) -> _Contract:
-    """Take a schema as it stands; `hints.facets`, names or provenance, tell which facets it holds."""
-    schema = contract.schema or {}
-    hinted = contract.hints.get("facets", [])
-    if not isinstance(hinted, list):
-        reader.problems.append(Problem(at + "/hints/facets", "must be an array of facet names or provenance", "type"))
-        return _Contract()
-    refs = [
-        FacetRef(entry.get("facet"), f"{at}/hints/facets/{index}/facet")
-        if isinstance(entry, dict)
-        else FacetRef(entry, f"{at}/hints/facets/{index}")
-        for index, entry in enumerate(hinted)
-    ]
-    names = check_names(refs, catalogue, direction, reader.problems)
-    facets = catalogue.resolve(names, direction)
-    for facet, ref in zip(facets, (ref for ref in refs if ref.name in names), strict=False):
-        if facet.property_key not in schema.get("properties", {}) and schema.get("additionalProperties") is False:
-            message = f"the schema leaves no room for `{facet.property_key}`, where this facet stands"
-            reader.problems.append(Problem(ref.at, message))
-    provenance = tuple(Provenance(f.name, f.title, direction, pointer(f.property_key)) for f in facets)
-    hints = {**contract.hints, **_hints(provenance)} if provenance else contract.hints
-    stored = OutputContract(
-        "json_schema", schema, example=contract.example, hints=hints, constraints=contract.constraints
-    )
-    return _Contract(stored.as_json(), schema, provenance)
-
-
-def _hints(provenance: tuple[Provenance, ...]) -> dict[str, Any]:
-    return {"facets": [entry.as_json() for entry in provenance]}
 
 
 def _read_conditions(reader: ObjectReader, vocabulary: Vocabulary) -> tuple[FacetCondition, ...]:

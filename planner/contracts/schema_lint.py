@@ -6,7 +6,7 @@ each keyword, patterns, references), then the graph that references make of them
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -14,7 +14,8 @@ from urllib.parse import unquote
 
 import regex
 
-from planner.contracts.schema_walk import HOLD_LIST, HOLD_MAP, HOLD_ONE, IN_PLACE, children, is_schema
+from planner.contracts.keyword_rules import RULES
+from planner.contracts.schema_walk import IN_PLACE, children, is_schema
 from policies.errors import Problem, pointer
 
 DEFAULT_DRAFT = "2020-12"
@@ -31,8 +32,6 @@ MAX_COST = 20_000
 MAX_PATTERN = 1_000
 MAX_LINKS = 100
 MAX_PROBLEMS = 100
-TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
-_LEGACY = ("draft-07", "draft-06", "2019-09")
 
 
 def lint(schema: Any) -> list[Problem]:
@@ -88,9 +87,12 @@ class _Survey:
     """One visit to every subschema, also to those that only a reference reaches."""
 
     document: Any
+    draft: str = DEFAULT_DRAFT
     links: dict[str, list[tuple[str, bool]]] = field(default_factory=dict)
     anchors: dict[str, str] = field(default_factory=dict)
     references: list[tuple[str, str]] = field(default_factory=list)
+    unevaluated: list[str] = field(default_factory=list)
+    name_patterns: bool = False
 
     def run(self) -> Iterator[Problem]:
         self.draft = draft_of(self.document) or DEFAULT_DRAFT
@@ -98,8 +100,11 @@ class _Survey:
             yield Problem("/$schema", f"unknown draft; known: {', '.join(DRAFTS)}", "unknown_draft")
         yield from self._visit("", self.document)
         yield from self._follow()
-
-    draft: str = DEFAULT_DRAFT
+        if self.name_patterns:
+            # The library matches these names without a time limit.
+            for place in self.unevaluated:
+                message = "cannot stand in one document with patternProperties: use additionalProperties"
+                yield Problem(place + "/unevaluatedProperties", message)
 
     def _visit(self, root_place: str, root: Any) -> Iterator[Problem]:
         stack = [(root_place, root, 1)]
@@ -121,7 +126,7 @@ class _Survey:
 
     def _look(self, place: str, schema: dict[str, Any]) -> Iterator[Problem]:
         for keyword, value in schema.items():
-            rule = _RULES.get(keyword)
+            rule = RULES.get(keyword)
             if rule and (message := rule(value, self.draft)):
                 yield Problem(place + pointer(keyword), message)
         if isinstance(anchor := schema.get("$anchor"), str):
@@ -129,6 +134,9 @@ class _Survey:
         if isinstance(reference := schema.get("$ref"), str):
             self.references.append((place, reference))
         yield from _check_patterns(place, schema)
+        self.name_patterns |= "patternProperties" in schema
+        if "unevaluatedProperties" in schema:
+            self.unevaluated.append(place)
         if place:
             for keyword in ("$id", "$schema"):
                 if keyword in schema:
@@ -178,9 +186,6 @@ def _check_patterns(place: str, schema: dict[str, Any]) -> Iterator[Problem]:
             compile_pattern(text)
         except (regex.error, ValueError) as error:
             yield Problem(place + at, f"not a regular expression: {error}", "bad_pattern")
-    if patterns and "unevaluatedProperties" in schema and isinstance(held, dict):
-        message = "cannot be checked within a time limit beside patternProperties: use additionalProperties"
-        yield Problem(place + "/unevaluatedProperties", message)
 
 
 def _check_graph(links: dict[str, list[tuple[str, bool]]]) -> Iterator[Problem]:
@@ -232,92 +237,3 @@ def _unfold(
         cost, depth = min(cost + more, MAX_COST + 1), max(depth, below + 1)
     done[place] = (cost, depth)
     return done[place]
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _is_count(value: Any) -> bool:
-    return _is_number(value) and value >= 0 and value == int(value)
-
-
-def _is_names(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(v, str) for v in value) and len(set(value)) == len(value)
-
-
-def _rule(test: Callable[[Any], bool], message: str) -> Callable[[Any, str], str | None]:
-    return lambda value, _draft: None if test(value) else message
-
-
-def _check_type(value: Any, _draft: str) -> str | None:
-    names = [value] if isinstance(value, str) else value
-    if _is_names(names) and names and all(name in TYPES for name in names):
-        return None
-    return f"must be one of {', '.join(TYPES)}, or a list of different ones"
-
-
-def _check_items(value: Any, draft: str) -> str | None:
-    if isinstance(value, list):
-        return None if draft in _LEGACY and all(map(is_schema, value)) else "a list of schemas is called prefixItems"
-    return None if is_schema(value) else "must be a schema"
-
-
-def _check_dependencies(value: Any, _draft: str) -> str | None:
-    if isinstance(value, dict) and all(is_schema(v) or _is_names(v) for v in value.values()):
-        return None
-    return "must be an object of schemas or lists of names"
-
-
-def _is_schema_map(value: Any) -> bool:
-    return isinstance(value, dict) and all(map(is_schema, value.values()))
-
-
-def _is_schema_list(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(map(is_schema, value))
-
-
-def _refuse_dynamic(_value: Any, _draft: str) -> str:
-    return "is not supported: use $ref to a place in this document"
-
-
-_RULES: dict[str, Callable[[Any, str], str | None]] = {
-    **dict.fromkeys(HOLD_ONE, _rule(is_schema, "must be a schema: an object, true or false")),
-    **dict.fromkeys(HOLD_LIST, _rule(_is_schema_list, "must be a list of schemas that is not empty")),
-    **dict.fromkeys(HOLD_MAP, _rule(_is_schema_map, "must be an object whose members are schemas")),
-    **dict.fromkeys(
-        ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"), _rule(_is_number, "must be a number")
-    ),
-    **dict.fromkeys(
-        (
-            "minLength",
-            "maxLength",
-            "minItems",
-            "maxItems",
-            "minProperties",
-            "maxProperties",
-            "minContains",
-            "maxContains",
-        ),
-        _rule(_is_count, "must be a whole number, 0 or more"),
-    ),
-    **dict.fromkeys(
-        ("uniqueItems", "deprecated", "readOnly", "writeOnly"),
-        _rule(lambda value: isinstance(value, bool), "must be true or false"),
-    ),
-    **dict.fromkeys(
-        ("title", "description", "format", "pattern", "$id", "$ref", "$anchor", "$comment", "contentEncoding"),
-        _rule(lambda value: isinstance(value, str), "must be a text"),
-    ),
-    **dict.fromkeys(("enum", "examples"), _rule(lambda value: isinstance(value, list), "must be a list")),
-    **dict.fromkeys(("$dynamicRef", "$recursiveRef"), _refuse_dynamic),
-    "multipleOf": _rule(lambda value: _is_number(value) and value > 0, "must be a number greater than 0"),
-    "required": _rule(_is_names, "must be a list of different names"),
-    "dependentRequired": _rule(
-        lambda value: isinstance(value, dict) and all(map(_is_names, value.values())),
-        "must be an object of lists of names",
-    ),
-    "type": _check_type,
-    "items": _check_items,
-    "dependencies": _check_dependencies,
-}

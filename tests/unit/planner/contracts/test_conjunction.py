@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planner.contracts.compiler import UnsatisfiableError, conjoin
+from planner.contracts.compiler import UnsatisfiableError, conjoin, contradiction
 from planner.contracts.json_schema import lint, validator_for
 from tests.support.json_strategies import schemas, values
 
@@ -83,6 +83,40 @@ def test_what_nothing_can_satisfy_is_found_at_the_value_at_fault(left, right, po
             conjoin(*pair)
         assert caught.value.pointer == pointer
         assert caught.value.reason
+
+
+@given(schemas, st.lists(values, min_size=1, max_size=12))
+@settings(max_examples=300)
+def test_a_schema_called_contradictory_accepts_nothing(schema, samples):
+    if contradiction(schema):
+        assert not any(validator_for(schema).is_valid(value) for value in samples)
+
+
+@pytest.mark.parametrize(
+    ("schema", "pointer"),
+    [
+        ({"type": "integer", "minimum": 3, "maximum": 2}, ""),
+        ({"type": "object", "required": ["a"], "properties": {"a": {"type": "string", "enum": [1]}}}, "/a"),
+        ({"type": "object", "required": ["a"], "properties": {}, "additionalProperties": False}, ""),
+        ({"type": "array", "minItems": 1, "items": False}, "/0"),
+        ({"type": "string", "allOf": [{"type": "null"}]}, ""),
+        ({"anyOf": [False, {"type": "string", "const": 1}]}, ""),
+    ],
+)
+def test_a_contradiction_inside_one_schema_is_found(schema, pointer):
+    assert contradiction(schema).pointer == pointer
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"$ref": "#/$defs/a", "type": "string", "minLength": 3, "maxLength": 2, "$defs": {"a": {}}},
+        {"properties": {"x": {"enum": [{"y": 1}], "properties": {"y": {"$ref": "#/$defs/n"}}}}, "$defs": {"n": {}}},
+        {"required": ["x"], "properties": {"x": {"enum": [{"y": 1}], "properties": {"y": {"$ref": "#"}}}}},
+    ],
+)
+def test_references_are_no_ground_for_a_contradiction(schema):
+    assert contradiction(schema) is None
 
 
 def test_the_inputs_stay_as_they_are():

@@ -79,6 +79,7 @@ def test_what_lint_lets_pass_is_a_schema_for_the_library_too(schema):
         ({"$ref": "#/x/y", "x": {"y": {"type": "wrong"}}}, "/x/y/type"),
         ({"$ref": "#"}, ""),
         ({"allOf": [{"$ref": "#/$defs/a"}], "$defs": {"a": {"anyOf": [{"$ref": "#"}]}}}, ""),
+        ({"unevaluatedProperties": False, "allOf": [{"patternProperties": {"^a": {}}}]}, "/unevaluatedProperties"),
         ("text", ""),
         ([], ""),
     ],
@@ -102,6 +103,7 @@ def test_every_fault_is_told_at_once():
         {"$ref": "#here", "$defs": {"a": {"$anchor": "here"}}},
         {"$ref": "#/components/a%20b", "components": {"a b": {"type": "string"}}},
         {"properties": {"$schema": {"type": "string"}, "$id": {"type": "string"}}},
+        {"allOf": [{"properties": {"a": {}}}], "unevaluatedProperties": False, "dependentRequired": {"a": ["b"]}},
         True,
     ],
 )

@@ -86,6 +86,18 @@ def test_every_fault_is_told_at_its_place(raw, pointers):
     assert {problem.pointer for problem in problems} == {AT + pointer for pointer in pointers}
 
 
+def test_a_schema_that_nothing_satisfies_is_told_apart_from_one_that_is_no_schema():
+    schema = {
+        "type": "object",
+        "required": ["posts"],
+        "properties": {"posts": {"type": "array", "minItems": 3, "maxItems": 2}},
+    }
+    contract, problems = check({"schema": schema})
+    assert contract is None
+    assert [(p.pointer, p.code) for p in problems] == [("/outputContract/schema", "contract_unsatisfiable")]
+    assert "/posts" in problems[0].message
+
+
 def test_a_mistyped_facet_is_met_with_the_right_name():
     _, problems = check({"mode": "facets", "facets": ["copyVariant"]})
     assert "`copyVariants`" in problems[0].message

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from planner.contracts.capabilities import Capability, builtin_registrations, check_registration
 from planner.contracts.facets import load_catalogue
 from planner.contracts.json_schema import lint
+from planner.refusals import InvalidConditionError
 from policies.errors import InvalidInputError
 from policies.strict_json import dumps, loads
 from tests.support.json_strategies import values
@@ -71,6 +72,7 @@ def test_a_built_in_registers_by_the_rules_and_its_export_registers_again_unchan
     assert again == capability
     assert again.registration() == capability.registration()
     assert Capability.from_json(loads(dumps(capability.as_json()))) == capability
+    assert check_registration(loads(dumps(capability.as_json())), CATALOGUE, builtin=True) == capability
 
 
 def test_the_built_in_capabilities_are_the_twelve():
@@ -243,6 +245,24 @@ def test_conditions_are_stored_and_named_twice_at_one_place_refused():
     ]
     assert register(capability.registration()) == capability
     assert pointers(body(postConditions=[one, one])) == {"/postConditions/1"}
+
+
+def test_condition_texts_alone_are_a_fault_of_their_own_kind():
+    def conditions(text):
+        return [{"facet": "copyVariants", "path": "/0/headline", "condition": {"dsl": text}}]
+
+    with pytest.raises(InvalidConditionError) as caught:
+        register(body(postConditions=conditions("headline == ")))
+    assert caught.value.problems[0].pointer.startswith("/postConditions/0/condition")
+    with pytest.raises(InvalidInputError) as mixed:
+        register(body(postConditions=conditions("headline == "), kind="x"))
+    assert not isinstance(mixed.value, InvalidConditionError)
+
+
+def test_the_record_of_a_remote_agent_lacks_the_secret_that_its_registration_needs():
+    remote = register(body(endpoint={"url": "https://a.nl/run", "secret": "whsec_c2VjcmV0"}))
+    assert register(remote.registration()) == remote
+    assert pointers(remote.as_json()) == {"/endpoint/secret"}
 
 
 def test_metadata_that_the_registry_writes_itself_is_not_taken_from_outside():
