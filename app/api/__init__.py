@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask, abort, request
 from flask_smorest import Api
 
-from app.api import capabilities, components, docs, facets, health, hitl, plan, runs
+from app.api import capabilities, components, conditions, docs, facets, health, hitl, plan, runs
 from policies.errors import InvalidInputError, Problem, pointer
 
 BLUEPRINTS = (
@@ -14,6 +14,7 @@ BLUEPRINTS = (
     hitl.blueprint,
     capabilities.blueprint,
     facets.blueprint,
+    conditions.blueprint,
     health.blueprint,
     docs.blueprint,
 )

@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from app.cli.condition import condition
 from app.cli.database import database
 from app.cli.runs import cancel, plan, run, runs, watch
 from app.cli.service import doctor, env
@@ -25,7 +26,7 @@ def cli() -> None:
     """
 
 
-for command in (up, demo, run, watch, plan, runs, cancel, database, env, doctor):
+for command in (up, demo, run, watch, plan, runs, cancel, condition, database, env, doctor):
     cli.add_command(command)
 
 

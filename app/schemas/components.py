@@ -6,6 +6,7 @@ from apispec import APISpec
 from marshmallow import Schema
 
 from app.schemas.capability import CapabilityRecordSchema, CapabilityRegistrationSchema
+from app.schemas.conditions import ConditionAnswerSchema, ConditionQuestionSchema
 from app.schemas.envelope import TaskEnvelopeSchema
 from app.schemas.facet import FacetSchema
 from app.schemas.frame import register_frames
@@ -18,6 +19,8 @@ COMPONENTS: dict[str, type[Schema]] = {
     "CapabilityRecord": CapabilityRecordSchema,
     "Facet": FacetSchema,
     "PlanGraph": PlanGraphSchema,
+    "ConditionQuestion": ConditionQuestionSchema,
+    "ConditionAnswer": ConditionAnswerSchema,
     "QualityRule": QualityRuleSchema,
     "RetryRule": RetryRuleSchema,
     "LatencyRule": LatencyRuleSchema,

@@ -15,6 +15,9 @@ from policies.conditions.tokens import IDENTIFIER
 
 MAX_ENTRIES = 5000
 
+BARE_NAME = "value"
+"""What a value that is no object is called by conditions about it."""
+
 FACET_ROOT = "metadata.runContextSnapshot.facets"
 
 ROOTS = frozenset(("metadata", "facets", "run", "node"))
@@ -97,7 +100,7 @@ class Catalog:
                 self._names.setdefault(name, entry)
 
     @classmethod
-    def for_schema(cls, schema: Any, *, name: str = "value") -> Catalog:
+    def for_schema(cls, schema: Any, *, name: str = BARE_NAME) -> Catalog:
         """Return the catalogue of bare names inside one facet.
 
         The members of an object are named as they are; any other value is one variable called `name`. A schema that
@@ -105,7 +108,7 @@ class Catalog:
         """
         return _for_schema(json.dumps(schema, sort_keys=True), name)
 
-    def with_schema(self, schema: Any, *, name: str = "value") -> Catalog:
+    def with_schema(self, schema: Any, *, name: str = BARE_NAME) -> Catalog:
         """Return a catalogue in which the bare names of one schema come before the names of this one."""
         return _combine(Catalog.for_schema(schema, name=name), self)
 

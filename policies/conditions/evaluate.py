@@ -6,6 +6,7 @@ import json
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
+from policies.conditions.catalog import BARE_NAME
 from policies.conditions.condition import Condition
 from policies.conditions.program import Part, compile_logic
 from policies.conditions.values import Unknown, truth
@@ -43,6 +44,11 @@ def evaluate(condition: Condition | Any, payload: Any) -> Verdict:
     if isinstance(value, Unknown):
         return Verdict("unknown", value.reason, observed)
     return Verdict(value, None, observed)
+
+
+def bare_payload(value: Any) -> dict[str, Any]:
+    """Return what bare names look into: an object itself, any other value under its one name."""
+    return value if isinstance(value, dict) else {BARE_NAME: value}
 
 
 def program_of(logic: Any) -> Part:
