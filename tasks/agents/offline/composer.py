@@ -14,12 +14,15 @@ from urllib.parse import unquote
 from planner.contracts.conjunction import UnsatisfiableError, conjoin
 from planner.contracts.json_schema import validator_for
 from tasks.agents.offline.patterns import matches, write_for
+from tasks.agents.offline.place import Place
 from tasks.agents.offline.story import Story
 from tasks.agents.offline.values import choose, write_flag, write_number, write_text
-from tasks.agents.offline.vocabulary import Place, is_known, list_length
+from tasks.agents.offline.vocabulary import is_known, list_length
 
 MAX_GUESSES = 48
 _MAX_DEPTH = 24
+# No bound of a schema makes the value larger than this many list items altogether; it is then honestly invalid.
+_MAX_ITEMS = 5000
 _SHALLOW = 6
 _FACTUAL_FORMATS = {"uri", "iri", "email", "date", "date-time", "hostname", "uri-reference"}
 _CONSTRAINT_TYPES = (
@@ -56,6 +59,7 @@ class _Composer:
         self._root = root
         self._story = story
         self._rest = guess
+        self._room = _MAX_ITEMS
 
     @property
     def exhausted(self) -> bool:
@@ -156,7 +160,7 @@ class _Composer:
 
     def _filled(self, schema: Mapping[str, Any], found: dict[str, Any], place: Place, story: Story) -> dict[str, Any]:
         """Return the object with further members where it is a map, or has too few."""
-        least = int(schema.get("minProperties", 0))
+        least = min(int(schema.get("minProperties", 0)), self._room)
         names: list[str] = []
         if isinstance(schema.get("additionalProperties"), Mapping) and not schema.get("properties"):
             names += _MAP_KEYS.get(place.key, ())
@@ -192,8 +196,10 @@ class _Composer:
         if len(place.path) > _MAX_DEPTH // 2 or (natural == 2 and self._leads_back(tail)):
             natural = 0
         count = max(natural, least)
-        count = min(count, int(schema.get("maxItems", count)))
-        return min(count, len(heads)) if tail is False else count
+        count = min(count, int(schema.get("maxItems", count)), self._room)
+        count = min(count, len(heads)) if tail is False else count
+        self._room -= count
+        return count
 
     @staticmethod
     def _contained(schema: Mapping[str, Any]) -> int:

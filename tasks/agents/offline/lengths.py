@@ -29,7 +29,7 @@ def fit(candidates: tuple[str, ...], more: tuple[str, ...], minimum: int, maximu
 def lengthened(text: str, more: tuple[str, ...], minimum: int) -> str:
     """Return the text with as many further sentences as it takes, a paragraph for every three."""
     parts = [text if not text or text[-1] in ".!?" else f"{text}."] if text else []
-    length = len(text) + 1
+    length = sum(map(len, parts))
     for number, sentence in enumerate(_endless(more)):
         if length >= minimum:
             break

@@ -11,14 +11,16 @@ from typing import Any
 from tasks.agents.offline.facts import normal
 from tasks.agents.offline.lengths import fit
 from tasks.agents.offline.patterns import matches, write_for
+from tasks.agents.offline.place import Place
 from tasks.agents.offline.story import Story, capitalised
 from tasks.agents.offline.themes import MORE
-from tasks.agents.offline.vocabulary import Place, slug, texts_for
+from tasks.agents.offline.vocabulary import slug, texts_for
 
 _PREFERRED = (
     "pass", "passed", "approved", "approve", "ok", "done", "complete", "completed", "success", "answered", "addressed",
     "text", "low", "info", "normal", "medium", "en", "active",
 )  # fmt: skip
+_LONGEST_TEXT = 200_000
 _ADVERSE = {"blocked", "failed", "rejected", "error", "haserrors", "isdraft", "needsrevision", "needsreview", "isspam"}
 _HIGH_KEYS = ("score", "confidence", "rating", "quality", "readability", "clarity", "relevance", "fit", "impact")
 
@@ -62,7 +64,7 @@ _FORMATS: dict[str, _Formatter] = {
 
 def write_text(story: Story, schema: Mapping[str, Any], place: Place) -> str:
     """Return a text for this place within the schema's format, pattern and lengths (characters), as far as it can."""
-    low, high = int(schema.get("minLength", 0)), schema.get("maxLength")
+    low, high = min(int(schema.get("minLength", 0)), _LONGEST_TEXT), schema.get("maxLength")
     high = None if high is None else int(high)
     if (formatter := _FORMATS.get(schema.get("format", ""))) is not None:
         return formatter(story, place)

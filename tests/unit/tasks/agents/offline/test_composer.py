@@ -102,6 +102,19 @@ def test_references_are_followed_and_recursion_ends() -> None:
     assert problems(schema) == []
 
 
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "array", "minItems": 10**9, "items": {"type": "array", "minItems": 10**9}},
+        {"type": "string", "minLength": 10**9},
+        {"type": "object", "minProperties": 10**9},
+    ],
+    ids=str,
+)
+def test_a_schema_that_asks_for_too_much_gets_less_instead_of_all_memory(part: Any) -> None:
+    assert len(str(compose(of(part), STORY))) < 2_000_000
+
+
 def test_the_older_draft_is_understood() -> None:
     items = [{"type": "integer"}, {"type": "string"}]
     schema = {
