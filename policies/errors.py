@@ -6,6 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+# A document of a megabyte can be wrong in a hundred thousand places; a reply that long helps nobody.
+MAX_PROBLEMS = 200
+
 
 class FlexError(Exception):
     """Something that Flex expected could go wrong did."""
@@ -44,7 +47,10 @@ class InvalidInputError(FlexError):
     code = "validation_failed"
 
     def __init__(self, problems: Iterable[Problem], message: str | None = None) -> None:
-        self.problems = tuple(problems)
+        found = tuple(problems)
+        self.problems = found[:MAX_PROBLEMS]
+        if len(found) > MAX_PROBLEMS:
+            self.problems += (Problem("", f"{len(found) - MAX_PROBLEMS} further problems are not listed", "further"),)
         super().__init__(message or "; ".join(f"{p.pointer or '/'}: {p.message}" for p in self.problems[:5]))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from policies.clauses import Clause, Vocabulary, check_clause
 from policies.errors import Problem
-from policies.shape import ObjectReader, suggest
+from policies.shape import ObjectReader
 
 _INDEX = re.compile(r"\[(\d+)\]")
 
@@ -72,7 +72,9 @@ def _check_one(raw: Any, at: str, vocabulary: Vocabulary, problems: list[Problem
         return None
     facet, path = reader.text("facet", required=True), reader.text("path", required=True)
     if facet is not None and facet not in vocabulary.schemas:
-        reader.report("facet", f"no facet is called `{facet}`.{suggest(facet, vocabulary.schemas)}", "unknown_facet")
+        reader.report(
+            "facet", f"no facet is called `{facet}`.{reader.hint(facet, vocabulary.schemas)}", "unknown_facet"
+        )
     part = schema_at(vocabulary.schemas.get(facet or ""), path or "")
     condition = check_clause(reader, "condition", vocabulary=vocabulary, bare_schema=part, required=True)
     reader.close()

@@ -9,6 +9,12 @@ from typing import Any, TypeGuard
 
 from policies.errors import Problem, pointer
 
+# Bounds that keep the checking of a hostile document cheap: elements read per array, unknown members told per object,
+# and problems after which no near name is looked for any more.
+MAX_ITEMS = 1000
+MAX_UNKNOWN = 50
+MAX_HINTED = 100
+
 KINDS = {dict: "an object", list: "an array", str: "a string", bool: "true or false", type(None): "null"}
 
 
@@ -56,6 +62,9 @@ class ObjectReader:
 
     def place(self, key: str) -> str:
         return self.at + pointer(key)
+
+    def hint(self, name: str, known: Iterable[str]) -> str:
+        return suggest(name, known) if len(self.problems) < MAX_HINTED else ""
 
     def report(self, key: str, message: str, code: str = "invalid") -> None:
         self.problems.append(Problem(self.place(key), message, code))
@@ -120,7 +129,7 @@ class ObjectReader:
         if value is None or value in choices:
             return value
         listed = ", ".join(choices)
-        self.report(key, f"`{value}` is not one of: {listed}.{suggest(value, choices)}", "enum")
+        self.report(key, f"`{value}` is not one of: {listed}.{self.hint(value, choices)}", "enum")
         return None
 
     def free(self, key: str) -> dict[str, Any] | None:
@@ -140,7 +149,9 @@ class ObjectReader:
             return
         if len(value) < at_least:
             self.report(key, f"must hold at least {at_least}; leave the member out to ask for none", "minItems")
-        for index, item in enumerate(value):
+        if len(value) > MAX_ITEMS:
+            self.report(key, f"must hold at most {MAX_ITEMS}, not {len(value)}", "maxItems")
+        for index, item in enumerate(value[:MAX_ITEMS]):
             yield item, self.place(key) + pointer(index)
 
     def texts(self, key: str, *, choices: Sequence[str] | None = None) -> tuple[str, ...] | None:
@@ -157,14 +168,19 @@ class ObjectReader:
             self.problems.append(Problem(place, f"must be a string with text, not {found}", "type"))
             return None
         if choices is not None and item not in choices:
-            hint = f"`{item}` is not one of: {', '.join(choices)}.{suggest(item, choices)}"
+            hint = f"`{item}` is not one of: {', '.join(choices)}.{self.hint(item, choices)}"
             self.problems.append(Problem(place, hint, "enum"))
             return None
         return item
 
     def close(self) -> None:
         """Refuse every member that nobody asked for."""
-        for key in (name for name in self.raw if name not in self.known):
-            listed = ", ".join(sorted(self.known))
-            hint = suggest(key, self.known)
-            self.report(key, f"is not known here.{hint} This object takes: {listed}", "unknown_key")
+        unknown = [name for name in self.raw if name not in self.known]
+        listed = ", ".join(sorted(self.known))
+        for key in unknown[:MAX_UNKNOWN]:
+            self.report(
+                key, f"is not known here.{self.hint(key, self.known)} This object takes: {listed}", "unknown_key"
+            )
+        if len(unknown) > MAX_UNKNOWN:
+            message = f"holds {len(unknown) - MAX_UNKNOWN} further members that are not known here"
+            self.problems.append(Problem(self.at, message, "unknown_key"))

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from policies.errors import Problem
-from policies.shape import ObjectReader, is_number, is_whole, suggest
+from policies.errors import MAX_PROBLEMS, InvalidInputError, Problem
+from policies.shape import MAX_ITEMS, MAX_UNKNOWN, ObjectReader, is_number, is_whole, suggest
 
 
 def read(raw: Any, at: str = "") -> tuple[ObjectReader, list[Problem]]:
@@ -86,6 +86,23 @@ def test_close_names_the_unknown_member_the_near_one_and_all_that_are_known() ->
     assert [p.pointer for p in problems] == ["/at/objectiv", "/at/a~1b"]
     assert "Did you mean `objective`?" in problems[0].message
     assert "This object takes: objective" in problems[1].message
+
+
+def test_a_document_that_is_wrong_everywhere_is_refused_quickly_and_briefly() -> None:
+    # Given members and elements by the ten thousand
+    reader, problems = read({"list": ["x"] * 20_000, **{f"member{n}": n for n in range(20_000)}})
+
+    # When
+    reader.texts("list", choices=("aaaa", "bbbb"))
+    reader.close()
+    error = InvalidInputError(problems)
+
+    # Then
+    assert len(problems) == 1 + MAX_ITEMS + MAX_UNKNOWN + 1
+    assert problems[0].code == "maxItems"
+    assert problems[-1].message == f"holds {20_000 - MAX_UNKNOWN} further members that are not known here"
+    assert len(error.problems) == MAX_PROBLEMS + 1
+    assert "further problems" in error.problems[-1].message
 
 
 def test_no_suggestion_where_nothing_is_near() -> None:
