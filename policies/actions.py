@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from policies.errors import Problem
-from policies.shape import ObjectReader
+from policies.shape import ObjectReader, shown
 
 # Each type of action with the members that it takes besides `type` and `rationale`.
 ACTIONS: dict[str, tuple[str, ...]] = {
@@ -102,7 +102,7 @@ def _check_type(reader: ObjectReader) -> str | None:
         reader.report("type", f"`{kind}` is an old name; write `{LEGACY_ACTIONS[kind]}`", "legacy_action")
         return None
     listed = ", ".join(ACTIONS)
-    reader.report("type", f"`{kind}` is not one of: {listed}.{reader.hint(kind, ACTIONS)}", "enum")
+    reader.report("type", f"{shown(kind)} is not one of: {listed}.{reader.hint(kind, ACTIONS)}", "enum")
     return None
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from policies.clauses import Clause, Vocabulary, check_clause
 from policies.errors import Problem
-from policies.shape import ObjectReader
+from policies.shape import ObjectReader, shown
 
 _INDEX = re.compile(r"\[(\d+)\]")
 
@@ -73,7 +73,7 @@ def _check_one(raw: Any, at: str, vocabulary: Vocabulary, problems: list[Problem
     facet, path = reader.text("facet", required=True), reader.text("path", required=True)
     if facet is not None and facet not in vocabulary.schemas:
         reader.report(
-            "facet", f"no facet is called `{facet}`.{reader.hint(facet, vocabulary.schemas)}", "unknown_facet"
+            "facet", f"no facet is called {shown(facet)}.{reader.hint(facet, vocabulary.schemas)}", "unknown_facet"
         )
     part = schema_at(vocabulary.schemas.get(facet or ""), path or "")
     condition = check_clause(reader, "condition", vocabulary=vocabulary, bare_schema=part, required=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from policies.errors import Problem
-from policies.shape import ObjectReader, is_number
+from policies.shape import ObjectReader, is_number, shown
 
 PLAIN_FORMS = ("quality", "retries", "latency", "channels")
 QUALITY_ACTIONS = ("rewrite", "replan", "hitl", "fail")
@@ -39,7 +39,7 @@ def _check_quality(reader: ObjectReader, facets: Collection[str]) -> None:
     reader.text("metric")
     facet = reader.text("facet")
     if facet is not None and facet not in facets:
-        reader.report("facet", f"no facet is called `{facet}`.{reader.hint(facet, facets)}", "unknown_facet")
+        reader.report("facet", f"no facet is called {shown(facet)}.{reader.hint(facet, facets)}", "unknown_facet")
     reader.integer("maxRewrites", 1)
     reader.choice("onFail", QUALITY_ACTIONS)
     reader.close()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from policies.errors import Problem
-from policies.shape import ObjectReader
+from policies.shape import ObjectReader, shown
 
 NODE_KINDS = ("structuring", "branch", "routing", "execution", "transformation", "validation", "fallback")
 AGENT_TYPES = ("ai", "human")
@@ -62,7 +62,7 @@ def check_selector(raw: Any, at: str, *, facets: Collection[str], problems: list
     )
     reader.close()
     if selector.facet is not None and selector.facet not in facets:
-        unknown = f"no facet is called `{selector.facet}`.{reader.hint(selector.facet, facets)}"
+        unknown = f"no facet is called {shown(selector.facet)}.{reader.hint(selector.facet, facets)}"
         reader.report("facet", unknown, "unknown_facet")
     if "relation" in reader.raw and len(reader.raw) == 1:
         reader.report("relation", "needs a further part that says whose neighbour is meant, such as `capabilityId`")

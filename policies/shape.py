@@ -14,6 +14,7 @@ from policies.errors import Problem, pointer
 MAX_ITEMS = 1000
 MAX_UNKNOWN = 50
 MAX_HINTED = 100
+MAX_SHOWN = 80
 
 KINDS = {dict: "an object", list: "an array", str: "a string", bool: "true or false", type(None): "null"}
 
@@ -40,6 +41,11 @@ def suggest(name: str, known: Iterable[str]) -> str:
     return f" Did you mean `{near[0]}`?" if near else ""
 
 
+def shown(text: str) -> str:
+    """Return a text as messages quote it, cut where it is long."""
+    return f"`{text}`" if len(text) <= MAX_SHOWN else f"`{text[:MAX_SHOWN]}`…"
+
+
 class ObjectReader:
     """A JSON object under inspection; every member read becomes known, `close` refuses the rest.
 
@@ -64,7 +70,7 @@ class ObjectReader:
         return self.at + pointer(key)
 
     def hint(self, name: str, known: Iterable[str]) -> str:
-        return suggest(name, known) if len(self.problems) < MAX_HINTED else ""
+        return suggest(name, known) if len(self.problems) < MAX_HINTED and len(name) <= MAX_SHOWN else ""
 
     def report(self, key: str, message: str, code: str = "invalid") -> None:
         self.problems.append(Problem(self.place(key), message, code))
@@ -129,7 +135,7 @@ class ObjectReader:
         if value is None or value in choices:
             return value
         listed = ", ".join(choices)
-        self.report(key, f"`{value}` is not one of: {listed}.{self.hint(value, choices)}", "enum")
+        self.report(key, f"{shown(value)} is not one of: {listed}.{self.hint(value, choices)}", "enum")
         return None
 
     def free(self, key: str) -> dict[str, Any] | None:
@@ -168,7 +174,7 @@ class ObjectReader:
             self.problems.append(Problem(place, f"must be a string with text, not {found}", "type"))
             return None
         if choices is not None and item not in choices:
-            hint = f"`{item}` is not one of: {', '.join(choices)}.{self.hint(item, choices)}"
+            hint = f"{shown(item)} is not one of: {', '.join(choices)}.{self.hint(item, choices)}"
             self.problems.append(Problem(place, hint, "enum"))
             return None
         return item
