@@ -9,38 +9,38 @@ from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import fields, validate
 
-from app.schemas import payload
+from app.schemas import payload_node, payload_plan, payload_run
 from app.schemas.base import Closed, Open, free, moment, one, text, whole
 from models.events.frames import FrameType
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 PAYLOADS: dict[str, type[Open]] = {
-    "start": payload.StartPayload,
-    "plan_requested": payload.PlanRequestedPayload,
-    "plan_rejected": payload.PlanRejectedPayload,
-    "plan_generated": payload.PlanGeneratedPayload,
-    "plan_branch": payload.PlanBranchPayload,
-    "plan_fallback": payload.PlanFallbackPayload,
-    "plan_updated": payload.PlanUpdatedPayload,
-    "node_start": payload.NodeStartPayload,
-    "node_complete": payload.NodeCompletePayload,
-    "node_error": payload.NodeErrorPayload,
-    "node_retry": payload.NodeRetryPayload,
-    "node_skipped": payload.NodeSkippedPayload,
-    "rewrite_started": payload.RewriteStartedPayload,
-    "validation_error": payload.ValidationErrorPayload,
-    "policy_triggered": payload.PolicyTriggeredPayload,
-    "policy_update": payload.PolicyUpdatePayload,
-    "goal_condition_failed": payload.GoalConditionFailedPayload,
-    "feedback_resolution": payload.FeedbackResolutionPayload,
-    "hitl_request": payload.HitlRequestPayload,
-    "hitl_update": payload.HitlUpdatePayload,
-    "hitl_resolved": payload.HitlResolvedPayload,
-    "run_paused": payload.RunPausedPayload,
-    "run_resumed": payload.RunResumedPayload,
-    "log": payload.LogPayload,
-    "complete": payload.CompletePayload,
+    "start": payload_run.StartPayload,
+    "plan_requested": payload_plan.PlanRequestedPayload,
+    "plan_rejected": payload_plan.PlanRejectedPayload,
+    "plan_generated": payload_plan.PlanGeneratedPayload,
+    "plan_branch": payload_plan.PlanBranchPayload,
+    "plan_fallback": payload_plan.PlanFallbackPayload,
+    "plan_updated": payload_plan.PlanUpdatedPayload,
+    "node_start": payload_node.NodeStartPayload,
+    "node_complete": payload_node.NodeCompletePayload,
+    "node_error": payload_node.NodeErrorPayload,
+    "node_retry": payload_node.NodeRetryPayload,
+    "node_skipped": payload_node.NodeSkippedPayload,
+    "rewrite_started": payload_node.RewriteStartedPayload,
+    "validation_error": payload_node.ValidationErrorPayload,
+    "policy_triggered": payload_run.PolicyTriggeredPayload,
+    "policy_update": payload_run.PolicyUpdatePayload,
+    "goal_condition_failed": payload_run.GoalConditionFailedPayload,
+    "feedback_resolution": payload_run.FeedbackResolutionPayload,
+    "hitl_request": payload_run.HitlRequestPayload,
+    "hitl_update": payload_run.HitlUpdatePayload,
+    "hitl_resolved": payload_run.HitlResolvedPayload,
+    "run_paused": payload_run.RunPausedPayload,
+    "run_resumed": payload_run.RunResumedPayload,
+    "log": payload_run.LogPayload,
+    "complete": payload_run.CompletePayload,
 }
 # Their payload may be absent; a `log` that closes a stream has no id either, since it is not stored.
 BARE = frozenset({"log", "node_skipped"})

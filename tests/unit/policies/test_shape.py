@@ -105,5 +105,11 @@ def test_a_document_that_is_wrong_everywhere_is_refused_quickly_and_briefly() ->
     assert "further problems" in error.problems[-1].message
 
 
+def test_a_long_text_is_cut_where_it_is_quoted() -> None:
+    reader, problems = read({"x": "y" * 10_000})
+    reader.choice("x", ("a", "b"))
+    assert len(problems[0].message) < 200
+
+
 def test_no_suggestion_where_nothing_is_near() -> None:
     assert suggest("zzz", ("objective",)) == ""
