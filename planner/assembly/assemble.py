@@ -50,10 +50,18 @@ def _proved(
     """Return the plan with or without reviewers, and what the checks say about it."""
     steps = lay_out(request, choice, branches, review=review)
     nodes, edges = make_nodes(Draft(request, choice, branches, Sight(steps), registry))
-    metadata = _metadata(request, choice, branches, registry, steps, notes)
+    metadata = {
+        **_metadata(request, choice, branches, registry, steps),
+        "planVersionTag": f"v{version}.0",
+        "notes": list(notes),
+    }
     plan = PlanGraph(version=version, nodes=nodes, edges=edges, metadata=metadata)
     findings = validate_plan(Case(plan, request, registry, choice.targets))
-    scored = {**metadata, "satisfactionScore": satisfaction(findings, checks=len(CHECKS))}
+    scored = {
+        **metadata,
+        "plannerDiagnostics": [finding.as_json() for finding in findings],
+        "satisfactionScore": satisfaction(findings, checks=len(CHECKS)),
+    }
     return PlanGraph(version=version, nodes=nodes, edges=edges, metadata=scored), findings
 
 
@@ -69,7 +77,6 @@ def _metadata(
     branches: Branches | None,
     registry: RegistrySnapshot,
     steps: tuple[Step, ...],
-    notes: tuple[str, ...],
 ) -> dict[str, Any]:
     output = next((step.name for step in steps if step.name == OUTPUT), None)
     return {
@@ -80,7 +87,7 @@ def _metadata(
         "registryDigest": registry.digest,
         "catalogueDigest": request.catalogue.digest,
         "plannerRuntime": "deterministic",
-        "plannerContext": {"channel": request.wish.channel, "language": request.wish.language},
+        **request.summary,
         "search": {
             "cost": choice.solution.cost,
             "exact": choice.solution.exact,
@@ -88,7 +95,6 @@ def _metadata(
             "chosen": [option.name for option in choice.solution.chosen],
         },
         "crcs": choice.reach.as_json(len(choice.usable)),
-        "notes": list(notes),
         "output": {
             "mode": request.contract.mode,
             "nodeId": output,

@@ -45,9 +45,12 @@ def plan_branches(request: PlanRequest, choice: Choice) -> tuple[Branches | None
     if asked is not None and most is not None and asked > most:
         raise PlanRejectedError([_too_many(asked, most, target)])
     count = variant_count(target, request)
+    alone = count <= 1 or request.forbids("branch")
+    if target.collected and (1 if alone else count) < least:
+        raise PlanRejectedError([_too_few(1 if alone else count, least, target)])
     if count <= 1:
         return None, ()
-    if request.forbids("branch"):
+    if alone:
         return None, (f"{count} variants come from one node: policies.planner.topology.forbiddenKinds names branch",)
     return Branches(
         capability.capability_id,
@@ -97,6 +100,17 @@ def _named_branch(text: str, labels: Sequence[str]) -> int | None:
     name = names.pop()
     index = int(name) - 1 if name.isdigit() else (labels.index(name) if name in labels else -1)
     return index if 0 <= index < len(labels) else None
+
+
+def _too_few(count: int, least: int, target: Target) -> Diagnostic:
+    return Diagnostic(
+        "variant_count_conflict",
+        f"The contract takes at least {least} items at {target.pointer or '/'}, each made by a branch of its own, and "
+        f"the plan may have {count}.",
+        facet=target.facet,
+        pointer="/inputs/variantCount",
+        suggestion="Raise variantCount, allow branch nodes, or lower minItems.",
+    )
 
 
 def _too_many(asked: int, most: int, target: Target) -> Diagnostic:

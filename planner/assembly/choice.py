@@ -27,6 +27,7 @@ class Choice:
     scores: Mapping[str, Score]
     usable: Mapping[str, Capability]
     prices: Mapping[str, int]
+    wanted: frozenset[str]
     reach: ReachableSet
     solution: Solution
 
@@ -35,7 +36,7 @@ class Choice:
 
     def rivals(self, chosen: Capability) -> tuple[Score, ...]:
         """Return the scores of the reachable capabilities that make something the plan wants from `chosen`."""
-        wanted = set(chosen.output_facets) & self.reach.wanted
+        wanted = self.wanted & set(chosen.output_facets)
         others = [
             self.scores[name]
             for name, other in self.usable.items()
@@ -47,7 +48,7 @@ class Choice:
 def choose(request: PlanRequest, registry: RegistrySnapshot) -> Choice:
     """Return the best choice for the request; raise PlanRejectedError with all that stands in the way of any."""
     allowed = usable(registry, request)
-    options = [_option(capability, request, cost=0) for capability in allowed]
+    options = [_option(capability, request) for capability in allowed]
     reached, runnable = forward(options, request.given)
     producible = frozenset().union(*(c.output_facets for c in allowed if c.capability_id in runnable))
     targets = choose_targets(request, producible)
@@ -59,21 +60,23 @@ def choose(request: PlanRequest, registry: RegistrySnapshot) -> Choice:
     ]
     if problems:
         raise PlanRejectedError(problems)
-    wanted = frozenset(t.facet for t in targets.chosen if t.produced) | _asked_kinds(request)
+    produced = frozenset(t.facet for t in targets.chosen if t.produced)
+    goals = frozenset(_goal(facet, request) for facet in produced) | _asked_kinds(request)
     pinned = frozenset().union(*(option.needs for option in options if option.name in pins))
-    reach = reachable_set(options, request.given, wanted | pinned)
-    wishing = replace(request.wish, facets=reach.wanted)
+    reach = reachable_set(options, request.given, goals | pinned)
+    wanted = produced | reach.wanted
+    wishing = replace(request.wish, facets=wanted)
     scores = {c.capability_id: score(c, wishing) for c in allowed}
     prices = {c.capability_id: points(c, scores[c.capability_id], wishing) for c in allowed}
     copies = _copies(targets, request)
-    priced = [_option(c, request, cost=prices[c.capability_id] * copies(c)) for c in allowed]
+    priced = [replace(o, cost=prices[o.name] * copies(c)) for o, c in zip(options, allowed, strict=True)]
     on_path = {option.name for option in reach.path} | set(pins)
-    solution = find_best([option for option in priced if option.name in on_path], request.given, wanted, pins)
+    solution = find_best([option for option in priced if option.name in on_path], request.given, goals, pins)
     if solution is None:
         raise PlanRejectedError([_nothing_found()])
     by_id = {c.capability_id: c for c in allowed}
     chosen = tuple(by_id[option.name] for option in solution.chosen)
-    return Choice(chosen, _with_optional(targets, chosen), scores, by_id, prices, reach, solution)
+    return Choice(chosen, _with_optional(targets, chosen), scores, by_id, prices, wanted, reach, solution)
 
 
 def excluded(registry: RegistrySnapshot, request: PlanRequest, facets: Iterable[str]) -> tuple[tuple[str, str], ...]:
@@ -88,11 +91,16 @@ def excluded(registry: RegistrySnapshot, request: PlanRequest, facets: Iterable[
     )
 
 
-def _option(capability: Capability, request: PlanRequest, *, cost: int) -> Option:
-    kinds = {_kind_facet(capability.kind)} & _asked_kinds(request)
-    return Option(
-        capability.capability_id, frozenset(capability.input_facets), frozenset(capability.output_facets) | kinds, cost
-    )
+def _option(capability: Capability, request: PlanRequest) -> Option:
+    """Return the capability as the search sees it; what it makes counts for the goals too."""
+    made = frozenset(capability.output_facets)
+    goals = {_goal(facet, request) for facet in made} | ({_kind_goal(capability.kind)} & _asked_kinds(request))
+    return Option(capability.capability_id, frozenset(capability.input_facets), made | goals)
+
+
+def _goal(facet: str, request: PlanRequest) -> str:
+    """Return the name of the goal "a node makes this facet"; one that is given as well has to be made anew."""
+    return f"made:{facet}" if facet in request.given else facet
 
 
 def _copies(targets: Targets, request: PlanRequest) -> Callable[[Capability], int]:
@@ -105,11 +113,11 @@ def _copies(targets: Targets, request: PlanRequest) -> Callable[[Capability], in
 
 
 def _asked_kinds(request: PlanRequest) -> frozenset[str]:
-    return frozenset(_kind_facet(kind) for kind in SEARCHED_KINDS if request.requires(kind))
+    return frozenset(_kind_goal(kind) for kind in SEARCHED_KINDS if request.requires(kind))
 
 
-def _kind_facet(kind: str) -> str:
-    """Return the name under which the search treats "a node of this kind" like a facet; no real one has a colon."""
+def _kind_goal(kind: str) -> str:
+    """Return the name of the goal "a node of this kind"; like every goal that is no facet it has a colon."""
     return f"kind:{kind}"
 
 
@@ -121,8 +129,8 @@ def _unmet(
         yield from explain_missing(facet, pointer, registry, request, reached)
 
 
-def _no_kind(kind_facet: str) -> Diagnostic:
-    kind = kind_facet.removeprefix("kind:")
+def _no_kind(goal: str) -> Diagnostic:
+    kind = goal.removeprefix("kind:")
     return Diagnostic(
         "required_kind_missing",
         f"No usable capability of kind {kind} can run on what is given.",

@@ -204,7 +204,7 @@ def _score(capability: Capability, draft: Draft) -> dict[str, Any]:
     winner = draft.choice.scores[capability.capability_id]
     chosen = {c.capability_id for c in draft.choice.capabilities}
     rivals = [r for r in draft.choice.rivals(capability) if r.capability_id not in chosen]
-    refused = excluded(draft.registry, draft.request, set(capability.output_facets) & draft.choice.reach.wanted)
+    refused = excluded(draft.registry, draft.request, set(capability.output_facets) & draft.choice.wanted)
     return {
         **winner.as_json(),
         "runnersUp": [

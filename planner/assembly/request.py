@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from planner.assembly.scoring import Wish
@@ -11,10 +11,11 @@ from planner.contracts.capabilities import Capability, RegistrySnapshot
 from planner.contracts.facets import FacetCatalogue
 from planner.contracts.output_contract import OutputContract
 from planner.envelope import TaskEnvelope
-from planner.intake import default_facets, facets_from
-from policies.policy import PlannerPolicy
+from planner.intake import Intake, default_facets, facets_from
+from policies.policy import PlannerPolicy, Policies
 
-ACTED_ON_DIRECTIVES = frozenset({"requiresHitlApproval"})
+READ_DIRECTIVES = frozenset({"persona", "brandVoice"})
+"""Directives that intake reads."""
 BUILT_KINDS = frozenset({"structuring", "branch", "execution", "transformation", "validation"})
 """The node kinds that this version puts into plans."""
 
@@ -32,6 +33,8 @@ class PlanRequest:
     expected: tuple[str, ...]
     catalogue: FacetCatalogue
     notes: tuple[str, ...] = ()
+    summary: Mapping[str, Any] = field(default_factory=dict)
+    """What the plan's metadata tells of the envelope."""
 
     def forbids(self, kind: str) -> bool:
         return kind in (self.policy.forbidden_kinds or ())
@@ -39,15 +42,13 @@ class PlanRequest:
     def requires(self, kind: str) -> bool:
         return kind in (self.policy.required_kinds or ())
 
-    def wishing_for(self, facets: frozenset[str]) -> PlanRequest:
-        return replace(self, wish=replace(self.wish, facets=facets))
-
 
 def read_request(envelope: TaskEnvelope, catalogue: FacetCatalogue) -> PlanRequest:
     """Return what the envelope asks of a plan."""
     intake = facets_from(envelope, catalogue)
     policy = envelope.policies.planner
     contract = envelope.output_contract
+    idle = _not_acted_on(envelope.policies)
     expected = default_facets(contract.expected_format, intake.channel, envelope.objective)
     return PlanRequest(
         contract=contract,
@@ -64,7 +65,8 @@ def read_request(envelope: TaskEnvelope, catalogue: FacetCatalogue) -> PlanReque
         instructions=envelope.special_instructions,
         expected=_named(expected),
         catalogue=catalogue,
-        notes=(*envelope.notes, *envelope.policies.notes, *intake.notes, *_not_acted_on(policy)),
+        notes=tuple(dict.fromkeys((*envelope.notes, *envelope.policies.notes, *intake.notes, *idle))),
+        summary=_summary(envelope, intake),
     )
 
 
@@ -85,14 +87,31 @@ def usable(registry: RegistrySnapshot, request: PlanRequest) -> tuple[Capability
     return tuple(sorted(chosen, key=lambda c: c.capability_id))
 
 
+def _summary(envelope: TaskEnvelope, intake: Intake) -> dict[str, Any]:
+    policies = envelope.policies
+    told = {
+        "plannerContext": {
+            "channel": intake.channel,
+            "language": intake.language,
+            "specialInstructions": list(envelope.special_instructions),
+            "plannerDirectives": dict(policies.planner.directives),
+        },
+        "policySummary": {"hasPlanner": bool(policies.planner.as_json()), "runtimeCount": len(policies.runtime)},
+        "legacyPolicyNotes": list(policies.notes),
+        "legacyPolicyFields": list(policies.legacy_fields),
+    }
+    return {key: value for key, value in told.items() if value}
+
+
 def _named(expected: str | tuple[str, ...] | None) -> tuple[str, ...]:
     if expected is None:
         return ()
     return (expected,) if isinstance(expected, str) else tuple(expected)
 
 
-def _not_acted_on(policy: PlannerPolicy) -> list[str]:
+def _not_acted_on(policies: Policies) -> list[str]:
     """Say which planner policies this version reads but does not act on."""
+    policy = policies.planner
     notes = [
         f"policies.planner.topology.requiredKinds: no plan holds {kind!r} nodes yet, so it is not asked for"
         for kind in policy.required_kinds or ()
@@ -102,5 +121,7 @@ def _not_acted_on(policy: PlannerPolicy) -> list[str]:
         notes.append(f"policies.planner.optimisation.objective {policy.objective!r} does not change the choice yet")
     if policy.max_tokens is not None:
         notes.append("policies.planner.optimisation.maxTokens does not limit the choice yet")
-    idle = sorted(set(policy.directives) - ACTED_ON_DIRECTIVES)
+    if "channels" in policies.plain:
+        notes.append("policies.channels does not change what is asked of the nodes yet")
+    idle = sorted(set(policy.directives) - READ_DIRECTIVES)
     return [*notes, *(f"policies.planner.directives.{name} is kept and not acted on" for name in idle)]

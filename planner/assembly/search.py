@@ -41,9 +41,9 @@ def find_best(
     max_states: int = MAX_STATES,
 ) -> Solution | None:
     """Return the cheapest solution that makes every target and holds every pinned option, or None if there is none."""
-    problem = _Problem(tuple(options), frozenset(given), frozenset(targets))
-    start = frozenset(pins)
-    had, runnable = forward(options, problem.given)
+    start, available = frozenset(pins), frozenset(given)
+    had, runnable = forward(options, available)
+    problem = _Problem(tuple(o for o in options if o.name in runnable), available, frozenset(targets))
     if not problem.targets <= had or not start <= runnable:
         return None
     queue: list[tuple[_Key, frozenset[str]]] = [(problem.key(start), start)]

@@ -37,6 +37,11 @@ class Target:
         return self.candidate is None or self.candidate.form in {"items", "collect"}
 
     @property
+    def collected(self) -> bool:
+        """Whether each item of the list is a whole value of the facet, made by a branch of its own."""
+        return self.candidate is not None and self.candidate.form == "collect"
+
+    @property
     def bounds(self) -> tuple[int, int | None]:
         """The least and the greatest number of items that the contract takes here; no greatest where it sets none."""
         return self.place.bounds if self.place else (0, None)
@@ -114,9 +119,8 @@ def _from_schema(request: PlanRequest, producible: frozenset[str]) -> Targets:
     missing: list[tuple[str, str]] = []
     for place in find_places(request.contract.schema, facets, request.expected):
         fitting = [c for c in place.candidates if not _clash(request, place, c)]
-        there = [*(c for c in fitting if c.facet in producible), *(c for c in fitting if c.facet in request.given)]
-        if there:
-            best = there[0]
+        best = _first_there(fitting, request, producible)
+        if best is not None:
             made = best.facet in producible
             target = Target(best.facet, place, best, required=place.required, produced=made)
             (chosen if place.required else optional).append(target)
@@ -125,6 +129,12 @@ def _from_schema(request: PlanRequest, producible: frozenset[str]) -> Targets:
             if not fitting:
                 unmet.append(_unmatched(request, place))
     return Targets(tuple(chosen), tuple(optional), tuple(unmet), tuple(missing))
+
+
+def _first_there(fitting: Sequence[Candidate], request: PlanRequest, producible: frozenset[str]) -> Candidate | None:
+    """Return the best candidate that can be had; what is only given counts for less unless the place bears its name."""
+    named = [c for c in fitting if c.facet in producible or (c.facet in request.given and c.match in {"name", "key"})]
+    return next(iter((*named, *(c for c in fitting if c.facet in request.given))), None)
 
 
 def _clash(request: PlanRequest, place: Place, candidate: Candidate) -> UnsatisfiableError | None:

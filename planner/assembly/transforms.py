@@ -63,8 +63,7 @@ def _source(
         "required": target.required and target.place is not None,
     }
     if branches is not None and len(makers) > 1:
-        collects = target.candidate is not None and target.candidate.form == "collect"
-        source["items"] = [1] * len(makers) if collects else list(branches.items)
+        source["items"] = [1] * len(makers) if target.collected else list(branches.items)
     return source
 
 

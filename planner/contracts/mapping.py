@@ -161,17 +161,22 @@ def _ways(key: str | None, schema: Any, facet: Facet, *, expected: bool) -> Iter
         if match is not None:
             yield Candidate(facet.name, form, match, alike.share)
             return
-        if alike.by_structure or (expected and alike.share > 0):
+        if alike.by_structure:
             yield Candidate(facet.name, form, "expected" if expected else "shape", alike.share)
             return
-    if expected and key is not None:
-        yield from _members(key, schema, facet)
+        if expected and alike.share > 0:
+            yield _member(key, schema, facet) or Candidate(facet.name, form, "expected", alike.share)
+            return
+    if expected and (member := _member(key, schema, facet)):
+        yield member
 
 
-def _members(key: str, schema: Any, facet: Facet) -> Iterable[Candidate]:
+def _member(key: str | None, schema: Any, facet: Facet) -> Candidate | None:
+    """Return the facet's member of the place's name, if it can fill the place."""
     for name, part in merged(facet.schema).get("properties", {}).items():
-        if normalised(name) == normalised(key) and likeness(part, schema) is not None:
-            yield Candidate(facet.name, "member", "expected", member=name)
+        if key is not None and normalised(name) == normalised(key) and likeness(part, schema) is not None:
+            return Candidate(facet.name, "member", "expected", member=name)
+    return None
 
 
 def _forms(offered: Any, wanted: Any) -> Iterable[tuple[Form, Any, Any]]:

@@ -1,0 +1,137 @@
+"""The search against brute force: a plan is found whenever one exists, and none is cheaper."""
+
+from __future__ import annotations
+
+from itertools import chain, combinations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from planner.assembly.reachability import Option, cheapest, forward, layers, reachable_set
+from planner.assembly.search import find_best
+
+FACETS = "abcdefg"
+SOME = st.frozensets(st.sampled_from(FACETS), max_size=3)
+
+
+@st.composite
+def registries(draw: st.DrawFn) -> list[Option]:
+    shapes = draw(st.lists(st.tuples(SOME, SOME, st.integers(0, 9)), max_size=8))
+    return [Option(f"c{i}", needs, makes, cost) for i, (needs, makes, cost) in enumerate(shapes)]
+
+
+def solves(chosen: tuple[Option, ...], given_facets: frozenset[str], targets: frozenset[str]) -> bool:
+    had, running = forward(chosen, given_facets)
+    return targets <= had and len(running) == len(chosen)
+
+
+def brute_force(options: list[Option], given_facets: frozenset[str], targets: frozenset[str]) -> int | None:
+    """Return the cost of the cheapest set of options that can all run and make the targets."""
+    subsets = chain.from_iterable(combinations(options, size) for size in range(len(options) + 1))
+    costs = [sum(o.cost for o in chosen) for chosen in subsets if solves(chosen, given_facets, targets)]
+    return min(costs, default=None)
+
+
+@given(registries(), SOME, SOME)
+def test_the_cheapest_solution_is_found_whenever_there_is_one(
+    options: list[Option], given_facets: frozenset[str], targets: frozenset[str]
+) -> None:
+    # When
+    found = find_best(options, given_facets, targets)
+    # Then
+    assert (None if found is None else found.cost) == brute_force(options, given_facets, targets)
+    if found is not None:
+        assert found.exact
+        assert solves(found.chosen, given_facets, targets)
+        assert layers(found.chosen, given_facets) == found.chosen
+
+
+@given(registries(), SOME, SOME, st.integers(0, 3))
+def test_cut_short_the_search_still_finds_a_solution_and_says_that_it_is_not_proved(
+    options: list[Option], given_facets: frozenset[str], targets: frozenset[str], states: int
+) -> None:
+    # When
+    found = find_best(options, given_facets, targets, max_states=states)
+    # Then
+    assert (found is None) == (brute_force(options, given_facets, targets) is None)
+    if found is not None:
+        assert solves(found.chosen, given_facets, targets)
+        assert found.exact or found.states == states
+
+
+@given(registries(), SOME, SOME, st.randoms(use_true_random=False))
+def test_the_order_of_the_registry_does_not_matter(
+    options: list[Option], given_facets: frozenset[str], targets: frozenset[str], random: object
+) -> None:
+    # Given
+    first = find_best(options, given_facets, targets)
+    shuffled = list(options)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]  # hypothesis gives a random.Random
+    # When
+    again = find_best(shuffled, given_facets, targets)
+    # Then
+    assert {o.name for o in first.chosen} == {o.name for o in again.chosen} if first and again else first is again
+
+
+@given(registries(), SOME, SOME)
+def test_a_pinned_option_is_chosen_or_nothing_is(
+    options: list[Option], given_facets: frozenset[str], targets: frozenset[str]
+) -> None:
+    for pin in options[:2]:
+        # When
+        found = find_best(options, given_facets, targets, [pin.name])
+        # Then
+        had, running = forward(options, given_facets)
+        assert (found is not None) == (targets <= had and pin.name in running)
+        assert found is None or pin in found.chosen
+
+
+@given(registries(), SOME, SOME)
+def test_the_reachable_set_holds_every_cheapest_solution(
+    options: list[Option], given_facets: frozenset[str], targets: frozenset[str]
+) -> None:
+    # Given
+    best = find_best(options, given_facets, targets)
+    # When
+    within = find_best(reachable_set(options, given_facets, targets).path, given_facets, targets)
+    # Then
+    assert (within.cost if within else None) == (best.cost if best else None)
+
+
+def test_a_ring_of_options_that_feed_each_other_is_no_solution() -> None:
+    ring = [Option("x", frozenset("a"), frozenset("b")), Option("y", frozenset("b"), frozenset("a"))]
+    assert find_best(ring, [], ["a"]) is None
+    opened = [*ring, Option("z", frozenset(), frozenset("b"), 7)]
+    found = find_best(opened, [], ["a"])
+    assert found is not None
+    assert [o.name for o in found.chosen] == ["z", "y"]
+
+
+def test_a_shared_maker_is_paid_once() -> None:
+    # Given one dear option that makes both targets' needs, and two cheaper ones that make one each
+    options = [
+        Option("both", frozenset(), frozenset("ab"), 5),
+        Option("a", frozenset(), frozenset("a"), 3),
+        Option("b", frozenset(), frozenset("b"), 3),
+    ]
+    found = find_best(options, [], ["a", "b"])
+    assert found is not None
+    assert (found.cost, [o.name for o in found.chosen]) == (5, ["both"])
+
+
+def test_equal_costs_go_to_fewer_options_and_then_to_the_earlier_name() -> None:
+    options = [
+        Option("z", frozenset(), frozenset("a"), 2),
+        Option("m", frozenset("b"), frozenset("a"), 1),
+        Option("n", frozenset(), frozenset("b"), 1),
+        Option("y", frozenset(), frozenset("a"), 2),
+    ]
+    found = find_best(options, [], ["a"])
+    assert found is not None
+    assert [o.name for o in found.chosen] == ["y"]
+
+
+def test_the_lower_bound_is_the_dearest_chain() -> None:
+    options = [Option("p", frozenset(), frozenset("a"), 2), Option("q", frozenset("a"), frozenset("b"), 3)]
+    assert cheapest(options, ["c"]) == {"c": 0, "a": 2, "b": 5}
+    assert cheapest(options, [], {"p": 0})["b"] == 3
