@@ -12,7 +12,9 @@ from policies.errors import FlexError
 
 DEFAULT_TENANT = "default"
 ALL_SCOPES = frozenset({"runs", "registry", "people", "service"})
-OPEN_ENDPOINTS = frozenset({"health.live", "health.ready", "health.overview"})
+OPEN_ENDPOINTS = frozenset(
+    {"health.live", "health.ready", "health.overview", "health.old_health", "health.older_health"}
+)
 """What a load balancer asks without a key."""
 
 

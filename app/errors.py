@@ -74,16 +74,11 @@ def answer_flex_error(error: FlexError) -> Response:
     status = _status_of(error)
     if status is None:
         return answer_unexpected(error)
-    data = getattr(error, "data", None) or {}
-    headers = _headers_of(error, status)
-    return problem(
-        status,
-        error.code,
-        error.message,
-        errors=[p.as_json() for p in getattr(error, "problems", ())],
-        data=data,
-        headers=headers,
-    )
+    data = dict(getattr(error, "data", None) or {})
+    errors = [p.as_json() for p in getattr(error, "problems", ())]
+    if error.code == "invalid_condition_dsl":
+        data.setdefault("errors", errors)
+    return problem(status, error.code, error.message, errors=errors, data=data, headers=_headers_of(error, status))
 
 
 def answer_http_error(error: HTTPException) -> Response | HTTPException:

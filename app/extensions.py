@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from flask import Flask, current_app
 from flask_smorest import Api
@@ -31,6 +32,13 @@ class Services:
     started: float = field(default_factory=time.monotonic)
 
 
+class ProblemApi(Api):  # type: ignore[misc]  # flask-smorest carries no types
+    """The library's document, with our problems in place of its errors."""
+
+    DEFAULT_RESPONSE_CONTENT_TYPE = "application/problem+json"
+    ERROR_SCHEMA: ClassVar[dict[str, str]] = {"$ref": "#/components/schemas/Problem"}
+
+
 def init_app(app: Flask, settings: Settings) -> Api:
     """Make the shared parts of the app. Nothing connects before the first request needs it."""
     app.config.update(
@@ -44,7 +52,7 @@ def init_app(app: Flask, settings: Settings) -> Api:
         },
     )
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it; the base class does not
-    api = Api(app)
+    api = ProblemApi(app)
     log = StoredLog()
     app.extensions[EXTENSION] = Services(settings, catalogue(), log, Hub(live_bus(), log), api)
     return api

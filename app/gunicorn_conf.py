@@ -20,6 +20,7 @@ import psycopg2
 from gevent.socket import wait_read, wait_write
 from psycopg2 import extensions
 
+from app.registry import keep_registering
 from models.settings import get_settings
 
 DEFAULT_CONNECT_TIMEOUT_SECONDS = 5.0
@@ -83,6 +84,7 @@ def post_worker_init(worker: Any) -> None:
     """Start the relay before the first request, and end its streams when the server is told to stop."""
     hub = worker.wsgi.extensions["flex"].hub
     hub.start()
+    gevent.spawn(keep_registering, _settings)
     stop_worker = signal.getsignal(signal.SIGTERM)
 
     def drain(number: int, frame: FrameType | None) -> None:

@@ -52,3 +52,15 @@ class FacetsQuery(Schema):
 
     direction = fields.String(validate=validate.OneOf(("input", "output", "bidirectional")))
     tag = fields.String(validate=validate.Length(1, 100))
+
+
+class ResumeHeaders(Schema):
+    """Where a reconnecting browser goes on."""
+
+    last_event_id = fields.Integer(data_key="Last-Event-ID", validate=validate.Range(0, MAX_SEQ))
+
+
+class PreferHeaders(Schema):
+    """How long a caller is ready to wait for the result: `wait=30`."""
+
+    prefer = fields.String(data_key="Prefer")

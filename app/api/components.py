@@ -6,6 +6,8 @@ from typing import Any
 
 from apispec import APISpec
 
+from app.schemas.components import register_schemas
+
 TEXT = {"type": "string"}
 MOMENT = {"type": "string", "format": "date-time"}
 COUNT = {"type": "integer", "minimum": 0}
@@ -165,6 +167,7 @@ COMPONENTS: dict[str, dict[str, Any]] = {
 
 def register(spec: APISpec) -> None:
     """Add every component to the document."""
+    register_schemas(spec)
     for name, schema in COMPONENTS.items():
         spec.components.schema(name, schema)
     spec.components.security_scheme("bearer", {"type": "http", "scheme": "bearer"})

@@ -6,17 +6,19 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Response, jsonify
+from flask import Response, jsonify, redirect, url_for
 from flask_smorest import Blueprint
+from werkzeug.wrappers import Response as BaseResponse
 
 from app import probes
-from app.api.operations import json_reply, operation
+from app.api.operations import Reply, json_reply, operation
 from app.extensions import services
 from models.events.frames import timestamp_text
 
 blueprint = Blueprint("health", __name__, description="How the service is")
 
 HEALTH = json_reply("How the service is", "Health")
+MOVED = Reply("It is there now", {}, ("Location",))
 UNAVAILABLE = json_reply("Something that it needs does not answer", "Health")
 
 
@@ -76,3 +78,15 @@ def database_health() -> tuple[Response, int]:
 def model_health() -> Response:
     """Ask the model; with a key this spends one small call."""
     return jsonify(probes.check_openai(services().settings))
+
+
+@operation(blueprint, "GET", "/health", name="oldHealth", replies={307: MOVED})
+def old_health() -> BaseResponse:
+    """Send callers of the older address to `/api/v1/health`."""
+    return redirect(url_for("health.overview"), 307)
+
+
+@operation(blueprint, "GET", "/api/health", name="olderHealth", replies={307: MOVED})
+def older_health() -> BaseResponse:
+    """Send callers of the oldest address to `/api/v1/health`."""
+    return redirect(url_for("health.overview"), 307)

@@ -8,6 +8,7 @@ from flask_smorest import Blueprint
 from app.api.decisions import read_resolution
 from app.api.operations import json_reply, operation
 from app.auth import tenant
+from app.doorbell import ring
 from models.errors import HitlRequestNotFoundError
 from models.unit_of_work import open_unit
 from tasks import dispatch
@@ -68,5 +69,5 @@ def _resolve() -> Response:
         run_id = decision["runId"]
         if answer.thread_id is not None and unit.runs.get(run_id).thread_id != answer.thread_id:
             raise HitlRequestNotFoundError(data={"requestId": answer.request_id})
-        unit.on_commit(lambda: dispatch.advance_run(run_id))
+        unit.on_commit(lambda: ring(dispatch.advance_run, run_id))
     return jsonify(decision)

@@ -52,30 +52,29 @@ def operation(
     body: str | None = None,
     body_required: bool = True,
     query: type[Schema] | None = None,
-    headers: tuple[str, ...] = (),
+    headers: type[Schema] | None = None,
 ) -> Callable[[View], View]:
     """Register the view for the route and describe it as the operation `name`.
 
-    With `query`, the view's first argument is the mapping of checked query arguments. `body` is the component that
-    describes the request body, `headers` are request headers that change the reply.
+    With `query`, the view's first argument is the mapping of checked query arguments; with `headers`, the next one is
+    that of checked headers. `body` is the component that describes the request body.
     """
-    refused = {*problems, *COMMON_PROBLEMS, *(BODY_PROBLEMS if body else ()), *((422,) if query else ())}
+    refused = {*problems, *COMMON_PROBLEMS, *(BODY_PROBLEMS if body else ()), *((422,) if query or headers else ())}
     about: dict[str, Any] = {
         "operationId": name,
         "responses": {
             **{status: reply.as_openapi() for status, reply in replies.items()},
-            **{status: _problem(status) for status in sorted(refused)},
+            **{status: _problem(HTTPStatus(status).phrase) for status in sorted(refused)},
+            "default": _problem("Any other problem"),
         },
     }
     if body:
         about["requestBody"] = {"required": body_required, "content": {JSON: {"schema": _schema(body)}}}
-    if headers:
-        about["parameters"] = [
-            {"in": "header", "name": header, "required": False, "schema": {"type": "string"}} for header in headers
-        ]
 
     def attach(view: View) -> View:
         described = blueprint.doc(**about)(view)
+        if headers is not None:
+            described = blueprint.arguments(headers, location="headers")(described)
         if query is not None:
             described = blueprint.arguments(query, location="query")(described)
         blueprint.route(path, methods=[method], endpoint=_endpoint(name))(described)
@@ -92,5 +91,5 @@ def _schema(name: str | None) -> dict[str, Any]:
     return {"type": "string"} if name is None else {"$ref": f"#/components/schemas/{name}"}
 
 
-def _problem(status: int) -> dict[str, Any]:
-    return {"description": HTTPStatus(status).phrase, "content": {PROBLEM_TYPE: {"schema": _schema("Problem")}}}
+def _problem(description: str) -> dict[str, Any]:
+    return {"description": description, "content": {PROBLEM_TYPE: {"schema": _schema("Problem")}}}

@@ -10,20 +10,20 @@ from typing import Any
 from flask import Response, jsonify, request, url_for
 from flask_smorest import Blueprint
 
-from app.api.arguments import EventsQuery, RunsQuery
+from app.api.arguments import EventsQuery, PreferHeaders, ResumeHeaders, RunsQuery
 from app.api.decisions import read_operator_note
 from app.api.operations import EVENT_STREAM, JSON, Reply, json_reply, operation
 from app.api.redaction import redact
 from app.api.snapshot import run_snapshot
 from app.api.submission import submit
 from app.auth import tenant
+from app.doorbell import ring
 from app.extensions import services
 from app.stream.follow import Follower, Signal
 from app.stream.sse import HEADERS as STREAM_HEADERS
-from app.stream.sse import hang_up, reset_text, stream_response, write_events
+from app.stream.sse import Stream, hang_up, reset_text, stream_response, write_events
 from models.repositories.runs import Run
 from models.unit_of_work import open_unit
-from policies.errors import InvalidInputError, Problem
 from tasks import dispatch
 
 blueprint = Blueprint(
@@ -42,7 +42,7 @@ def stream_run() -> Response:
     run, subscription = submit()
     hub, log = services().hub, services().log
     follower = Follower(subscription, log, caught_up=hub.caught_up, until_paused=True)
-    events = write_events(follower, run_id=run.run_id, correlation_id=run.correlation_id)
+    events = write_events(follower, Stream(run.run_id, run.correlation_id))
     return stream_response(events, close=subscription.close, headers=_address(run))
 
 
@@ -53,11 +53,11 @@ def stream_run() -> Response:
     name="createRun",
     replies={200: RUN, 202: RUN},
     body="TaskEnvelope",
-    headers=("Prefer",),
+    headers=PreferHeaders,
 )
-def create_run() -> tuple[Response, int, dict[str, str]]:
+def create_run(asked: Mapping[str, Any]) -> tuple[Response, int, dict[str, str]]:
     """Submit an envelope; with `Prefer: wait=N`, answer the finished run if it ends within N seconds."""
-    seconds = _preferred_wait(request.headers.get("Prefer", ""))
+    seconds = _preferred_wait(asked.get("prefer", ""))
     run, subscription = submit()
     headers = _address(run)
     if seconds is None:
@@ -117,13 +117,13 @@ def get_run(run_id: str) -> tuple[Response, dict[str, str]]:
     },
     problems=(404,),
     query=EventsQuery,
-    headers=("Last-Event-ID",),
+    headers=ResumeHeaders,
 )
-def read_events(query: Mapping[str, Any], run_id: str) -> Response:
+def read_events(query: Mapping[str, Any], resumed: Mapping[str, Any], run_id: str) -> Response:
     """Stream a run from any place in its log, or with `Accept: application/json` read one page of it."""
     types = _types(query.get("types"))
     wanted = sorted(types) if types else None
-    after = _place(query)
+    after = resumed.get("last_event_id", query.get("after", 0))
     with open_unit(tenant()) as unit:
         run = unit.runs.get(run_id)
         if request.accept_mimetypes.best_match([EVENT_STREAM, JSON], default=EVENT_STREAM) == JSON:
@@ -168,7 +168,7 @@ def cancel_run(run_id: str) -> tuple[Response, int]:
     operator, note = read_operator_note()
     with open_unit(tenant()) as unit:
         run = unit.runs.cancel(run_id, operator=operator, note=note)
-        unit.on_commit(lambda: dispatch.cancel_run(run_id))
+        unit.on_commit(lambda: ring(dispatch.cancel_run, run_id))
     return jsonify(run.summary()), 202
 
 
@@ -180,13 +180,8 @@ def _stream(run: Run, after: int, types: frozenset[str] | None) -> Response:
     follower = Follower(
         subscription, services().log, after=0 if unknown_place else after, caught_up=services().hub.caught_up
     )
-    events = write_events(
-        follower,
-        run_id=run.run_id,
-        correlation_id=run.correlation_id,
-        types=types,
-        opening=reset_text(run.run_id, run.correlation_id) if unknown_place else "",
-    )
+    stream = Stream(run.run_id, run.correlation_id, run.plan_version)
+    events = write_events(follower, stream, types=types, opening=reset_text(stream) if unknown_place else "")
     return stream_response(events, close=subscription.close, headers={"X-Run-Id": run.run_id})
 
 
@@ -209,14 +204,3 @@ def _address(run: Run) -> dict[str, str]:
 def _types(text: str | None) -> frozenset[str] | None:
     names = {name.strip() for name in (text or "").split(",")} - {""}
     return frozenset(names) or None
-
-
-def _place(query: Mapping[str, Any]) -> int:
-    """Return the seq behind which to read: `Last-Event-ID`, which a reconnecting browser sends, else `after`."""
-    header = request.headers.get("Last-Event-ID", "").strip()
-    if not header:
-        return int(query.get("after", 0))
-    if not re.fullmatch(r"\d{1,15}", header):
-        message = "must be the id of a frame, a whole number; 0 means from the start"
-        raise InvalidInputError([Problem("/Last-Event-ID", message, "invalid_argument")])
-    return int(header)

@@ -8,6 +8,7 @@ from flask import request
 from app import correlation
 from app.auth import tenant
 from app.body import read_json
+from app.doorbell import ring
 from app.extensions import services
 from app.stream.sse import hang_up
 from app.stream.subscription import Subscription
@@ -32,7 +33,7 @@ def submit() -> tuple[Run, Subscription]:
         with open_unit(tenant()) as unit:
             run = unit.runs.create(envelope=envelope, correlation_id=correlation_id)
             subscription = services().hub.subscribe(run.run_id, hang_up=hang_up(request.environ))
-            unit.on_commit(lambda: dispatch.plan_run(run.run_id, run.epoch))
+            unit.on_commit(lambda: ring(dispatch.plan_run, run.run_id, run.epoch))
     except BaseException:
         if subscription is not None:
             subscription.close()

@@ -48,6 +48,7 @@ class Follower:
         heartbeat_seconds: float = HEARTBEAT_SECONDS,
     ) -> None:
         self.position = after
+        self.plan_version = 0
         self._subscription = subscription
         self._log = log
         self._caught_up = caught_up
@@ -112,6 +113,7 @@ class Follower:
 
     def _pass(self, wire: Wire) -> Wire:
         self.position = wire.seq
+        self.plan_version = wire.plan_version
         self._finished = wire.terminal
         self._person_asked = self._person_asked or (self._until_paused and wire.may_wait)
         self._spoke = time.monotonic()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +13,7 @@ from flask import Response
 
 from app.stream.follow import Follower, Signal
 from app.stream.wire import Wire, one_line
+from models.events.frames import timestamp_text
 
 RECONNECT_MS = 2000
 RESTART_MS = 500
@@ -29,54 +31,59 @@ def stream_response(
     return response
 
 
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """What a stream's own marks say about its run."""
+
+    run_id: str
+    correlation_id: str | None
+    plan_version: int = 0
+
+    def mark(self, kind: str, message: str, payload: Mapping[str, Any]) -> str:
+        """Return a mark of the stream itself: shaped like a frame, without an id, and in no log."""
+        frame = {
+            "type": kind,
+            "timestamp": timestamp_text(datetime.now(UTC)),
+            "runId": self.run_id,
+            "correlationId": self.correlation_id,
+            "planVersion": self.plan_version,
+            "message": message,
+            "payload": payload,
+        }
+        return f"event: {kind}\ndata: {one_line(frame)}\n\n"
+
+
 def write_events(
-    follower: Follower,
-    *,
-    run_id: str,
-    correlation_id: str | None,
-    types: frozenset[str] | None = None,
-    opening: str = "",
+    follower: Follower, stream: Stream, *, types: frozenset[str] | None = None, opening: str = ""
 ) -> Iterator[str]:
     """Yield the text of the stream, piece by piece; `types` leaves out stored frames of other types."""
     yield f"retry: {RECONNECT_MS}\n\n{opening}"
     for item in follower:
-        if isinstance(item, Wire):
-            if types is None or item.type in types:
-                yield frame_text(item)
-        else:
-            yield _signal_text(item, run_id=run_id, correlation_id=correlation_id, position=follower.position)
+        if isinstance(item, Signal):
+            yield _signal_text(item, replace(stream, plan_version=follower.plan_version), follower.position)
+        elif types is None or item.type in types:
+            yield frame_text(item)
 
 
 def frame_text(wire: Wire) -> str:
     return f"event: {wire.type}\nid: {wire.seq}\ndata: {wire.text}\n\n"
 
 
-def reset_text(run_id: str, correlation_id: str | None) -> str:
+def reset_text(stream: Stream) -> str:
     """Return the mark that tells a client its position is none of this run's: everything follows from the start."""
-    return _unstored("reset", run_id, correlation_id, message="unknown_position", payload={"after": 0})
+    return stream.mark("reset", "unknown_position", {"after": 0})
 
 
-def _signal_text(signal: Signal, *, run_id: str, correlation_id: str | None, position: int) -> str:
-    if signal is Signal.HEARTBEAT:
-        return ": heartbeat\n\n"
-    if signal is Signal.RESTART:
-        return f": {signal.value}\nretry: {RESTART_MS}\n\n"
-    if signal is Signal.OVERRUN:
-        return _unstored("overrun", run_id, correlation_id, message="client_too_slow", payload={"after": position})
-    return _unstored("log", run_id, correlation_id, message=signal.value, payload={"after": position})
-
-
-def _unstored(kind: str, run_id: str, correlation_id: str | None, *, message: str, payload: Mapping[str, Any]) -> str:
-    """Return a mark of the stream itself: shaped like a frame, without an id, and in no log."""
-    frame = {
-        "type": kind,
-        "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        "runId": run_id,
-        "correlationId": correlation_id,
-        "message": message,
-        "payload": payload,
-    }
-    return f"event: {kind}\ndata: {one_line(frame)}\n\n"
+def _signal_text(signal: Signal, stream: Stream, position: int) -> str:
+    match signal:
+        case Signal.HEARTBEAT:
+            return ": heartbeat\n\n"
+        case Signal.RESTART:
+            return f": {signal.value}\nretry: {RESTART_MS}\n\n"
+        case Signal.OVERRUN:
+            return stream.mark("overrun", "client_too_slow", {"after": position})
+        case Signal.PAUSED:
+            return stream.mark("log", signal.value, {"after": position})
 
 
 def hang_up(environ: Mapping[str, Any]) -> Callable[[], None] | None:

@@ -18,6 +18,7 @@ class Wire:
     seq: int
     type: str
     text: str
+    plan_version: int
     may_wait: bool
     """After this frame the run may be waiting for a person."""
 
@@ -33,6 +34,7 @@ def wire_of(frame: Mapping[str, Any]) -> Wire:
         seq=int(frame["id"]),
         type=frame["type"],
         text=one_line(frame),
+        plan_version=frame.get("planVersion", 0),
         may_wait=_may_wait(frame),
     )
 

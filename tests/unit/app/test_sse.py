@@ -9,7 +9,7 @@ import pytest
 
 from app.hub import Hub
 from app.stream.follow import Follower
-from app.stream.sse import hang_up, reset_text, stream_response, write_events
+from app.stream.sse import Stream, hang_up, reset_text, stream_response, write_events
 from tests.support.relay import FrailBus, MemoryLog, frame, make_hub
 
 
@@ -29,7 +29,7 @@ def hub(log: MemoryLog) -> Any:
 def write(hub: Hub, log: MemoryLog, **more: Any) -> list[str]:
     types = more.pop("types", None)
     follower = Follower(hub.subscribe("a"), log, caught_up=hub.caught_up, **more)
-    return list(write_events(follower, run_id="a", correlation_id="c-1", types=types))
+    return list(write_events(follower, Stream("a", "c-1"), types=types))
 
 
 def test_a_frame_has_type_id_and_one_line_of_data(hub: Hub, log: MemoryLog) -> None:
@@ -70,7 +70,7 @@ def test_a_server_that_stops_says_when_to_come_back(hub: Hub, log: MemoryLog) ->
 
 
 def test_a_place_that_the_run_never_had_is_reset() -> None:
-    kind, data = reset_text("a", "c-1").strip().split("\n")
+    kind, data = reset_text(Stream("a", "c-1")).strip().split("\n")
     assert kind == "event: reset"
     assert json.loads(data.removeprefix("data: "))["payload"] == {"after": 0}
 
@@ -80,7 +80,7 @@ def test_the_response_is_not_buffered_and_leaves_the_relay_when_closed_unread(hu
     subscription = hub.subscribe("a")
     follower = Follower(subscription, log, caught_up=hub.caught_up)
     response = stream_response(
-        write_events(follower, run_id="a", correlation_id=None), close=subscription.close, headers={"X-Run-Id": "a"}
+        write_events(follower, Stream("a", None)), close=subscription.close, headers={"X-Run-Id": "a"}
     )
     assert hub.listeners() == 1
     # When the client goes

@@ -1,0 +1,146 @@
+"""The web face against real servers: in this process through a client, or as gunicorn in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from flask import Flask
+
+from app import create_app
+from models.catalogue import catalogue
+from models.database import engine
+from models.events.bus import live_bus
+from models.repositories import capabilities
+from models.settings import child_environ, get_settings
+
+ROOT = Path(__file__).resolve().parents[2]
+CACHES = (get_settings, live_bus, catalogue)
+
+
+def forget_process() -> None:
+    """Let this process read its settings and open its connections anew."""
+    if engine.cache_info().currsize:
+        engine().dispose()
+    engine.cache_clear()
+    for cached in CACHES:
+        cached.cache_clear()
+    capabilities._snapshots.forget()
+
+
+@pytest.fixture
+def connected(monkeypatch: pytest.MonkeyPatch, database_url: str, redis_url: str) -> Iterator[dict[str, str]]:
+    """This process's models, connected to the test's own database and Redis; the variables that say so."""
+    variables = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "FLEX_TEST": "1"}
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    forget_process()
+    yield variables
+    forget_process()
+
+
+@pytest.fixture
+def web_app(connected: dict[str, str]) -> Iterator[Flask]:
+    """The whole app in this process; its relay is stopped at the end."""
+    app = create_app()
+    yield app
+    hub = app.extensions["flex"].hub
+    hub.stop()
+    hub.join(5)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class WebServer:
+    """One gunicorn, as the Procfile starts it."""
+
+    def __init__(self, variables: dict[str, str]) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.process = subprocess.Popen(
+            [str(Path(sys.executable).with_name("gunicorn")), "-c", "app/gunicorn_conf.py", "app.wsgi:app"],
+            cwd=ROOT,
+            env=child_environ({**variables, "FLEX_SERVER_PORT": str(self.port)}),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.log = ""
+        self._wait_until_alive()
+
+    def _wait_until_alive(self) -> None:
+        deadline = time.monotonic() + 30
+        with httpx2.Client(trust_env=False, timeout=2) as client:
+            while time.monotonic() < deadline:
+                try:
+                    if client.get(f"{self.url}/healthz").status_code == httpx2.codes.OK:
+                        return
+                except httpx2.TransportError:
+                    time.sleep(0.05)
+                if self.process.poll() is not None:
+                    break
+        raise AssertionError(f"gunicorn did not come up:\n{self.stop()}")
+
+    def terminate(self) -> float:
+        """Send TERM and return how many seconds the server took to exit."""
+        begun = time.monotonic()
+        self.process.send_signal(signal.SIGTERM)
+        self.log += self.process.communicate(timeout=20)[0]
+        return time.monotonic() - begun
+
+    def stop(self) -> str:
+        """End the server whatever it does; return what it wrote."""
+        if self.process.poll() is None:
+            self.process.kill()
+        if self.process.stdout is not None and not self.process.stdout.closed:
+            self.log += self.process.communicate(timeout=20)[0]
+        return self.log
+
+
+@pytest.fixture
+def web_server(connected: dict[str, str]) -> Iterator[WebServer]:
+    """A real server on the test's own database and Redis."""
+    server = WebServer({**connected, "CORS_ALLOW_ORIGINS": "https://console.example"})
+    yield server
+    server.stop()
+
+
+@contextmanager
+def open_stream(url: str, *, method: str = "GET", timeout: float = 10.0, **more: Any) -> Iterator[httpx2.Response]:
+    """Open a stream as curl would, without proxies."""
+    with (
+        httpx2.Client(trust_env=False, timeout=timeout) as client,
+        client.stream(method, url, **more) as response,
+    ):
+        yield response
+
+
+def read_marks(response: httpx2.Response) -> Iterator[dict[str, Any]]:
+    """Yield what a stream says: {id?, event?, data?} of each event, {comment} and {retry} of the rest."""
+    fields: dict[str, Any] = {}
+    for line in response.iter_lines():
+        if not line:
+            if "data" in fields:
+                fields["data"] = json.loads(fields["data"])
+            if fields:
+                yield fields
+            fields = {}
+        elif line.startswith(":"):
+            yield {"comment": line[1:].strip()}
+        else:
+            name, _, value = line.partition(":")
+            fields[name] = value.removeprefix(" ")
