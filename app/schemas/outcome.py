@@ -20,6 +20,8 @@ class ErrorSchema(Open):
 
     code = text(required=True)
     message = text(required=True)
+    name = text()
+    remedy = text()
     errors = fields.List(free())
 
 

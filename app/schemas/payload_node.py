@@ -19,6 +19,7 @@ class NodeStartPayload(Open):
     started_at = moment()
     executor_type = text()
     attempt = whole(0)
+    branch = text()
     virtual = flag()
     contracts = free()
     facets = free()
@@ -39,6 +40,8 @@ class NodeCompletePayload(Open):
     duration_ms = amount(0)
     usage = one(UsageSchema)
     output = anything()
+    provenance = free()
+    branch = text()
     virtual = flag()
     routing_result = free()
     post_condition_results = fields.List(free())
@@ -51,6 +54,9 @@ class NodeErrorPayload(Open):
     label = text()
     attempt = whole(0)
     executor_type = text()
+    code = text()
+    message = text()
+    remedy = text()
     error = one(ErrorSchema, required=True)
 
 
@@ -60,6 +66,7 @@ class NodeRetryPayload(Open):
     attempt = whole(0, required=True)
     max_attempts = whole(1)
     reason = text(required=True)
+    message = text()
     errors = fields.List(free())
     capability_id = text(nullable=True)
 

@@ -9,7 +9,11 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from app.schemas.frame import ABOUT_A_NODE, BARE, frame_json_schemas
-from models.events.frames import Frame, FrameType
+from models.events.frames import Draft, Frame, FrameType
+from planner.plan.graph import Edge, Node, PlanGraph
+from planner.plan.identity import Identity
+from planner.progress.failure import Failure
+from tasks import frames
 
 # The smallest payload of every type.
 PAYLOADS: dict[str, dict[str, Any]] = {
@@ -68,6 +72,61 @@ def problems(document: dict[str, Any]) -> list[str]:
     schema = frame_json_schemas()[document["type"]]
     checker = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
     return [error.message for error in checker.iter_errors(document)]
+
+
+def written(draft: Draft) -> dict[str, Any]:
+    """Return a draft as the log would number and show it."""
+    moment = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    numbered = Frame(
+        "r",
+        1,
+        draft.type,
+        moment,
+        "c",
+        1,
+        "default",
+        draft.node_id,
+        draft.message,
+        draft.payload,
+        draft.facet_provenance,
+    )
+    return numbered.as_json()
+
+
+def test_what_the_workers_write_fits_the_schemas() -> None:
+    # Given a plan with a branch, and a node of it that was tried, refused, tried again and done
+    fork = Node(
+        Identity("fork"),
+        "branch",
+        "Fork",
+        executor_type="virtual",
+        metadata={"reason": "variant_count", "branches": [{"label": "a", "nodeIds": ["write~a"]}]},
+    )
+    node = Node(Identity("write", path=("a",)), "execution", "Write", capability_id="a.b", branch="a")
+    plan = PlanGraph(1, (fork, node), (Edge(fork.id, node.id),), {"notes": []})
+    finding = {"pointer": "/post_copy", "message": "is missing", "keyword": "required", "schemaPath": "/required"}
+    failure = Failure("invalid_output", "invalid_output", "the output breaks its schema", (finding,))
+    usage = {"promptTokens": 1, "completionTokens": 2, "cost": 0.1}
+
+    # When each step is told
+    drafts = [
+        *frames.plan_generated("r", plan),
+        frames.node_start(fork, attempt=1, capability_id=None),
+        frames.node_start(node, attempt=1, capability_id="a.b"),
+        frames.validation_error("capability_output", [finding], node_id=node.id),
+        frames.node_retry(node, attempt=2, reason="invalid_output", capability_id="a.b", failure=failure),
+        frames.node_error(node, failure, capability_id="a.b", attempt=2),
+        frames.node_complete(
+            node, attempt=2, capability_id="a.b", output={"post_copy": "x"}, duration_ms=1.5, usage=usage, provenance={}
+        ),
+        frames.complete("completed", output={"post_copy": "x"}, usage=usage),
+        frames.complete(
+            "failed", reason="no_plan", error={"code": "no_plan", "message": "x", "remedy": "y"}, usage=usage
+        ),
+    ]
+
+    # Then every frame fits its schema
+    assert {draft.type: problems(written(draft)) for draft in drafts} == {draft.type: [] for draft in drafts}
 
 
 def test_there_is_a_schema_for_every_type_and_no_other() -> None:
