@@ -10,8 +10,9 @@ from typing import Any
 from policies.conditions.catalog import UNCHECKED, Catalog
 from policies.conditions.check import Findings, check
 from policies.conditions.errors import ConditionError, Fault, FaultError, Warning, locate, text_range  # noqa: A004 - ours
+from policies.conditions.limits import refuse_long
 from policies.conditions.logic import read_logic, to_logic
-from policies.conditions.parser import parse_tree, refuse_long
+from policies.conditions.parser import parse_tree
 from policies.conditions.render import render
 from policies.conditions.syntax import NOWHERE, Literal, Node
 from policies.conditions.tokens import is_blank

@@ -8,7 +8,8 @@ from typing import Any, Literal, NamedTuple
 
 from policies.conditions.catalog import BARE_NAME
 from policies.conditions.condition import Condition
-from policies.conditions.program import Part, compile_logic
+from policies.conditions.parts import Part
+from policies.conditions.program import compile_logic
 from policies.conditions.values import Unknown, truth
 
 CACHED_PROGRAMS = 4096
@@ -38,11 +39,13 @@ def evaluate(condition: Condition | Any, payload: Any) -> Verdict:
     observed: dict[str, Any] = {}
     try:
         run = _program(condition.logic_text) if type(condition) is Condition else program_of(condition)
-        value = truth(run((payload, observed)))
+        value = run((payload, observed))
     except RecursionError:
         return Verdict("unknown", TOO_DEEP, observed)
-    if isinstance(value, Unknown):
-        return Verdict("unknown", value.reason, observed)
+    if value is not True and value is not False:
+        value = truth(value)
+        if isinstance(value, Unknown):
+            return Verdict("unknown", value.reason, observed)
     return Verdict(value, None, observed)
 
 

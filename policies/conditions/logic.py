@@ -7,8 +7,9 @@ from typing import Any, ClassVar, NoReturn
 
 from policies.conditions.catalog import ROOTS, Catalog
 from policies.conditions.errors import Fault, FaultError
+from policies.conditions.limits import MAX_NESTING
 from policies.conditions.numerals import read_number, simplify
-from policies.conditions.parser import CONSTANTS, EQUALITY, MAX_NESTING, ORDERING, flat
+from policies.conditions.parser import CONSTANTS, EQUALITY, ORDERING, flat
 from policies.conditions.syntax import (
     NOWHERE,
     AliasReference,

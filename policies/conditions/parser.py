@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from policies.conditions.errors import Fault, FaultError, Span
+from policies.conditions.limits import MAX_NESTING, MAX_QUANTIFIERS, refuse_large, refuse_long
 from policies.conditions.numerals import read_number
 from policies.conditions.render import nesting
 from policies.conditions.syntax import (
@@ -27,16 +28,11 @@ from policies.conditions.syntax import (
     Quantifier,
     Variable,
 )
-from policies.conditions.tokens import MAX_BYTES, Token, is_blank, tokenize, unquote
-
-MAX_NESTING = 20
-MAX_NODES = 500
-MAX_QUANTIFIERS = 3
+from policies.conditions.tokens import Token, is_blank, tokenize, unquote
 
 EQUALITY = frozenset(("==", "!="))
 ORDERING = frozenset((">", ">=", "<", "<="))
 CONSTANTS = {"true": True, "false": False, "null": None}
-PUNCTUATION = frozenset(("(", ")", ",", "[", "]", "end", "bad"))
 
 
 def parse_tree(text: str) -> Node:
@@ -51,22 +47,6 @@ def parse_tree(text: str) -> Node:
     if parser.chained and nesting(tree) > MAX_NESTING:
         raise FaultError(Fault("too_deep", f"written out, this nests deeper than {MAX_NESTING} levels", tree.span))
     return tree
-
-
-def refuse_long(text: str) -> None:
-    encoded = text.encode("utf-8", "surrogatepass")
-    if len(encoded) > MAX_BYTES:
-        kept = len(encoded[:MAX_BYTES].decode("utf-8", "ignore"))
-        message = f"a condition may hold {MAX_BYTES} bytes, this one has {len(encoded)}"
-        raise FaultError(Fault("too_long", message, (min(kept, len(text) - 1), len(text))))
-
-
-def refuse_large(tokens: list[Token]) -> None:
-    """Every literal, name, call and operator is a node; parentheses, brackets and commas are none."""
-    nodes = [token for token in tokens if token.kind not in PUNCTUATION]
-    if len(nodes) > MAX_NODES:
-        message = f"a condition may hold {MAX_NODES} nodes, this one has {len(nodes)}"
-        raise FaultError(Fault("too_deep", message, nodes[MAX_NODES].span))
 
 
 class Parser:

@@ -1,40 +1,40 @@
 """From JSON-Logic to a closure: scopes are settled while compiling, running only reads and compares.
 
-A compiled part takes a *frame*, the tuple `(payload, observed, entry, entry, ...)` with one entry for each enclosing
-quantifier, and returns a JSON value or `Unknown`. It never raises. What is not JSON-Logic compiles to a part that
-answers `Unknown` with the reason, and counts only if it is reached.
+What is not JSON-Logic compiles to a part that answers `Unknown` with the reason, and counts only if it is reached.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
-from policies.conditions.lookup import MISSING, finder, search
-from policies.conditions.values import (
-    NUMBERS,
-    ORDERS,
-    SCALARS,
-    Unknown,
-    contain,
-    equal,
-    kind_of,
-    measure,
-    negate,
-    order,
-    truth,
-    within,
+from policies.conditions.limits import MAX_QUANTIFIERS
+from policies.conditions.lookup import MISSING
+from policies.conditions.parts import (
+    Part,
+    Reader,
+    compared,
+    compared_with,
+    constant,
+    entry_value,
+    first_of,
+    junction,
+    listing,
+    observed_value,
+    or_default,
+    ordered,
+    ordered_with,
+    payload_value,
+    quantified,
+    sketch,
+    slot,
+    tell,
+    unknown,
 )
-
-Frame = tuple[Any, ...]
-Part = Callable[[Frame], Any]
-Reader = Callable[[Frame], Any]
-"""Like a part, but answers `MISSING` where nothing lies."""
+from policies.conditions.values import NUMBERS, SCALARS, contain, measure, negate, within
 
 MAX_DEPTH = 100
 MAX_PARTS = 5000
-MAX_QUANTIFIERS = 3
 
 
 def compile_logic(logic: Any) -> Part:
@@ -134,12 +134,16 @@ class Compiler:
         if not isinstance(operands, list) or len(operands) != 2:
             return unknown(f"{operator} takes two operands")
         left, right = self.operands(operands)
+        if type(operands[1]) in SCALARS:
+            return compared_with(left, operands[1], wanted=operator == "==")
         return compared(left, right, wanted=operator == "==")
 
     def ordering(self, operator: str, operands: Any) -> Part:
         count = len(operands) if isinstance(operands, list) else 1
         if count == 2:
             left, right = self.operands(operands)
+            if type(operands[1]) in NUMBERS:
+                return ordered_with(operator, left, operands[1], tell(operator, operands))
             return ordered(operator, left, right, tell(operator, operands))
         if count == 3 and operator in {"<", "<="}:
             low, value, high = self.operands(operands)
@@ -195,169 +199,3 @@ class Compiler:
         "some": quantifier,
         "all": quantifier,
     }
-
-
-def tell(operator: str, operands: list[Any]) -> str:
-    return f" {operator} ".join(sketch(operand) for operand in operands)
-
-
-def sketch(logic: Any) -> str:
-    """Return an operand in a few words, for reasons."""
-    match logic:
-        case {"var": str(path)} | {"var": [str(path), *_]}:
-            return path or "the entry"
-        case {"length": inner} | [inner]:
-            return f"length({sketch(inner)})" if isinstance(logic, dict) else sketch(inner)
-        case str():
-            return json.dumps(logic if len(logic) <= 40 else logic[:40] + "…", ensure_ascii=False)
-        case None | bool():
-            return {None: "null", True: "true", False: "false"}[logic]
-        case int() | float():
-            return str(logic) if abs(logic) < 10**17 else "a large number"
-        case _:
-            return "(...)"
-
-
-def constant(value: Any) -> Part:
-    return lambda _frame: value
-
-
-def unknown(reason: str) -> Part:
-    return constant(Unknown(reason))
-
-
-def listing(parts: list[Part]) -> Part:
-    def gather(frame: Frame) -> Any:
-        values = [part(frame) for part in parts]
-        return next((value for value in values if isinstance(value, Unknown)), values)
-
-    return gather
-
-
-def payload_value(path: str) -> Part:
-    """Read the payload and note what was seen; nothing there is seen as null."""
-    segments = tuple(path.split("."))
-
-    def read(frame: Frame) -> Any:
-        value = root = frame[0]
-        try:  # the plain way stands here once more, without a call, because every condition spends its time here
-            for segment in segments:
-                value = value[segment]
-        except (KeyError, TypeError):
-            value = search(root, segments)
-            if value is MISSING:
-                value = None
-        frame[1][path] = value
-        return value
-
-    return read
-
-
-def observed_value(path: str) -> Reader:
-    find = finder(path)
-
-    def read(frame: Frame) -> Any:
-        value = find(frame[0])
-        frame[1][path] = None if value is MISSING else value
-        return value
-
-    return read
-
-
-def slot(place: int) -> Reader:
-    return lambda frame: frame[place]
-
-
-def entry_value(place: int, path: str) -> Reader:
-    find = finder(path)
-    return lambda frame: find(frame[place])
-
-
-def first_of(readers: list[Reader]) -> Reader:
-    if len(readers) == 1:
-        return readers[0]
-
-    def read(frame: Frame) -> Any:
-        for reader in readers:
-            value = reader(frame)
-            if value is not MISSING:
-                return value
-        return MISSING
-
-    return read
-
-
-def or_default(read: Reader, default: Any) -> Part:
-    def value_of(frame: Frame) -> Any:
-        value = read(frame)
-        return default if value is MISSING else value
-
-    return value_of
-
-
-def junction(parts: list[Part], *, decisive: bool) -> Part:
-    """`and` is decided by the first false, `or` by the first true; failing that an unknown part leaves it unknown."""
-    neutral = not decisive
-
-    def decide(frame: Frame) -> Any:
-        doubt = None
-        for part in parts:
-            value = part(frame)
-            if value is neutral:
-                continue
-            value = truth(value)
-            if value is decisive:
-                return decisive
-            if doubt is None and value is not neutral:
-                doubt = value
-        return neutral if doubt is None else doubt
-
-    return decide
-
-
-def compared(left: Part, right: Part, *, wanted: bool) -> Part:
-    def decide(frame: Frame) -> Any:
-        one, other = left(frame), right(frame)
-        kind = type(one)
-        if kind is type(other) and kind in SCALARS:
-            return (one == other) is wanted
-        verdict = equal(one, other)
-        return verdict if isinstance(verdict, Unknown) else verdict is wanted
-
-    return decide
-
-
-def ordered(sign: str, left: Part, right: Part, told: str) -> Part:
-    compare = ORDERS[sign]
-
-    def decide(frame: Frame) -> Any:
-        one, other = left(frame), right(frame)
-        if type(one) in NUMBERS and type(other) in NUMBERS:
-            return compare(one, other)
-        return order(sign, one, other, told)
-
-    return decide
-
-
-def quantified(kind: str, collection: Part, predicate: Part, told: str) -> Part:
-    """Decide `some` by the first true, `all` by the first false; over nothing both are false."""
-    decisive = kind == "some"
-
-    def decide(frame: Frame) -> Any:
-        entries = collection(frame)
-        if entries is None or isinstance(entries, Unknown):
-            return False if entries is None else entries
-        if not isinstance(entries, list):
-            return Unknown(f"{kind}({told}, ...): {kind_of(entries)} is no list")
-        if not entries:
-            return False
-        doubt = None
-        for entry in entries:
-            value = truth(predicate((*frame, entry)))
-            if value is decisive:
-                return decisive
-            if doubt is None and isinstance(value, Unknown):
-                doubt = value
-        return not decisive if doubt is None else doubt
-
-    return decide

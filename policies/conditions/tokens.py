@@ -7,8 +7,6 @@ from typing import NamedTuple
 
 from policies.conditions.errors import Span
 
-MAX_BYTES = 4096
-
 BLANK = " \t\n\r\v\f\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
 
 TOKEN = re.compile(

@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from policies.conditions import ConditionError, evaluate, from_json_logic, parse
-from policies.conditions.parser import MAX_NESTING, parse_tree
+from policies.conditions.limits import MAX_NESTING
+from policies.conditions.parser import parse_tree
 from policies.conditions.render import nesting, render
 from policies.conditions.suggestions import edit_distance
 from tests.support.conditions import CATALOG, MAYBE, NAMES, WORDS, interpret, json_logic, json_values, trees, truthy

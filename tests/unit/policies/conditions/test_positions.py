@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from policies.conditions import ConditionError, draw_caret, parse
-from policies.conditions.tokens import MAX_BYTES
+from policies.conditions.limits import MAX_BYTES
 from tests.support.conditions import CATALOG
 
 
