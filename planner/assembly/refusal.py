@@ -19,6 +19,11 @@ _REFUSALS = {
         "is done by a person, and people are not given work yet",
         "Register an AI capability that produces it.",
     ),
+    "routing": (
+        "producer_routing",
+        "is of kind routing, and plans hold no routing nodes yet",
+        "Register a producer of another kind.",
+    ),
     "forbidden": (
         "producer_forbidden",
         "is forbidden by policies.planner.selection.forbid",

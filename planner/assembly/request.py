@@ -71,11 +71,13 @@ def read_request(envelope: TaskEnvelope, catalogue: FacetCatalogue) -> PlanReque
 
 
 def refusal_of(capability: Capability, request: PlanRequest) -> str | None:
-    """Return why a capability may not be chosen: inactive, human, forbidden or forbidden_kind; None if it may."""
+    """Return why a capability may not be chosen: inactive, human, routing, forbidden, forbidden_kind; None if it may."""
     if capability.status != "active":
         return "inactive"
     if capability.agent_type == "human":
         return "human"
+    if capability.kind not in BUILT_KINDS:
+        return "routing"
     if capability.capability_id in (request.policy.forbid or ()):
         return "forbidden"
     return "forbidden_kind" if request.forbids(capability.kind) else None

@@ -1,10 +1,11 @@
 """Find the set of capabilities of least total cost that produces every target: delete-free planning, solved exactly.
 
-A state is a set of chosen options. It is a solution when every target and every chosen option's need can be had from
-what is given and what the chosen ones make, in some order. Otherwise something is unmet, and whichever solution grows
-out of this state must add a maker of it: those are the state's successors. States are taken in the order of their cost
-plus a bound below which the rest cannot cost (the dearest unmet facet by its cheapest chain, already chosen options
-being free), so the first solution taken is the best one. Equal costs are settled by fewer options, then by their names.
+Options that another one replaces in every plan are left out first. A state is a set of chosen options. It is a solution
+when every target and every chosen option's need can be had from what is given and what the chosen ones make, in some
+order. Otherwise something is unmet, and whichever solution grows out of this state must add a maker of it: those are
+the state's successors. States are taken in the order of their cost plus a bound below which the rest cannot cost (the
+dearest unmet facet by its cheapest chain, already chosen options being free), so the first solution taken is the best
+one. Equal costs are settled by fewer options, then by their names.
 
 The search is exact for up to `MAX_STATES` states; beyond that the best solution of a greedy descent is returned and
 marked `exact: False`.
@@ -13,10 +14,10 @@ marked `exact: False`.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from planner.assembly.reachability import Option, cheapest, forward, layers
+from planner.assembly.reachability import Option, cheapest, forward, layers, undominated
 
 MAX_STATES = 20_000
 _Key = tuple[int, int, tuple[str, ...]]
@@ -43,9 +44,10 @@ def find_best(
     """Return the cheapest solution that makes every target and holds every pinned option, or None if there is none."""
     start, available = frozenset(pins), frozenset(given)
     had, runnable = forward(options, available)
-    problem = _Problem(tuple(o for o in options if o.name in runnable), available, frozenset(targets))
-    if not problem.targets <= had or not start <= runnable:
+    if not frozenset(targets) <= had or not start <= runnable:
         return None
+    useful = undominated([o for o in options if o.name in runnable], targets, start)
+    problem = _Problem.of(useful, available, frozenset(targets))
     queue: list[tuple[_Key, frozenset[str]]] = [(problem.key(start), start)]
     seen = {start}
     for taken in range(max_states):
@@ -67,13 +69,23 @@ class _Problem:
     options: tuple[Option, ...]
     given: frozenset[str]
     targets: frozenset[str]
+    by_name: Mapping[str, Option]
+    makers: Mapping[str, Sequence[str]]
 
-    def of(self, chosen: frozenset[str]) -> list[Option]:
-        return [option for option in self.options if option.name in chosen]
+    @classmethod
+    def of(cls, options: tuple[Option, ...], given: frozenset[str], targets: frozenset[str]) -> _Problem:
+        makers: dict[str, list[str]] = {}
+        for option in options:
+            for facet in option.makes:
+                makers.setdefault(facet, []).append(option.name)
+        return cls(options, given, targets, {option.name: option for option in options}, makers)
+
+    def picked(self, chosen: frozenset[str]) -> list[Option]:
+        return [self.by_name[name] for name in sorted(chosen)]
 
     def unmet(self, chosen: frozenset[str]) -> frozenset[str]:
         """Return what the chosen options and the targets still lack."""
-        picked = self.of(chosen)
+        picked = self.picked(chosen)
         had, _ = forward(picked, self.given)
         return self.targets.union(*(option.needs for option in picked)) - had
 
@@ -84,21 +96,22 @@ class _Problem:
         the fewest makers) loses nothing. If chosen options wait for each other in a ring, any unmet facet may be the
         one where the ring is opened.
         """
-        made: frozenset[str] = frozenset().union(*(option.makes for option in self.of(chosen)))
-        makers = {facet: [o.name for o in self.options if facet in o.makes and o.name not in chosen] for facet in unmet}
+        made: frozenset[str] = frozenset().union(*(option.makes for option in self.picked(chosen)))
         plain = [facet for facet in unmet if facet not in made]
-        looked_at = [min(plain, key=lambda f: (len(makers[f]), f))] if plain else sorted(unmet)
-        for name in dict.fromkeys(name for facet in looked_at for name in makers[facet]):
-            yield chosen | {name}
+        looked_at = [min(plain, key=lambda f: (len(self.makers[f]), f))] if plain else sorted(unmet)
+        for name in dict.fromkeys(name for facet in looked_at for name in self.makers[facet]):
+            if name not in chosen:
+                yield chosen | {name}
 
     def key(self, chosen: frozenset[str]) -> _Key:
-        cost = sum(option.cost for option in self.of(chosen))
-        bound = cheapest(self.options, self.given, dict.fromkeys(chosen, 0))
-        wanted = self.targets.union(*(option.needs for option in self.of(chosen)))
-        return cost + max((bound.get(facet, 0) for facet in wanted), default=0), len(chosen), tuple(sorted(chosen))
+        picked = self.picked(chosen)
+        bound = cheapest(self.options, self.given, chosen)
+        wanted = self.targets.union(*(option.needs for option in picked))
+        cost = sum(option.cost for option in picked)
+        return cost + max((bound[facet] for facet in wanted), default=0), len(chosen), tuple(sorted(chosen))
 
     def solution(self, chosen: frozenset[str], *, exact: bool, states: int) -> Solution:
-        picked = self.of(chosen)
+        picked = self.picked(chosen)
         return Solution(layers(picked, self.given), sum(option.cost for option in picked), exact, states)
 
 
@@ -107,7 +120,7 @@ def _descend(problem: _Problem, start: frozenset[str]) -> frozenset[str]:
     chosen = start
     while unmet := problem.unmet(chosen):
         chosen = min(problem.grow(chosen, unmet), key=problem.key)
-    for option in sorted(problem.of(chosen - start), key=lambda o: (-o.cost, o.name)):
+    for option in sorted(problem.picked(chosen - start), key=lambda o: (-o.cost, o.name)):
         if not problem.unmet(chosen - {option.name}):
             chosen -= {option.name}
     return chosen

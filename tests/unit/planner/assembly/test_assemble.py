@@ -280,6 +280,11 @@ def test_an_inactive_producer_is_refused() -> None:
     assert (refused["code"], refused["capabilityId"]) == ("producer_inactive", WRITER)
 
 
+def test_a_routing_capability_is_not_chosen() -> None:
+    refused = rejection(linkedin(), with_capabilities(like(WRITER, kind="routing")))
+    assert (refused["code"], refused["capabilityId"]) == ("producer_routing", WRITER)
+
+
 def test_missing_inputs_are_named() -> None:
     refused = rejection(linkedin(facet_contract("creative_brief"), inputs={"variantCount": None}))
     assert refused["code"] == "missing_inputs"

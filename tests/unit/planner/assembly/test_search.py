@@ -7,7 +7,7 @@ from itertools import chain, combinations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.assembly.reachability import Option, cheapest, forward, layers, reachable_set
+from planner.assembly.reachability import Option, cheapest, forward, layers, reachable_set, undominated
 from planner.assembly.search import find_best
 
 FACETS = "abcdefg"
@@ -98,6 +98,21 @@ def test_the_reachable_set_holds_every_cheapest_solution(
     assert (within.cost if within else None) == (best.cost if best else None)
 
 
+def test_options_that_another_one_replaces_are_left_out() -> None:
+    # Given options that make less, need more, or cost more than the first
+    best = Option("best", frozenset("a"), frozenset("bc"), 2)
+    worse = [
+        Option("less", frozenset("a"), frozenset("b"), 2),
+        Option("more", frozenset("ad"), frozenset("bc"), 2),
+        Option("dear", frozenset("a"), frozenset("bc"), 3),
+        Option("twin", frozenset("a"), frozenset("bc"), 2),
+        Option("idle", frozenset(), frozenset("z"), 0),
+    ]
+    cheap = Option("cheap", frozenset("a"), frozenset("b"), 1)
+    # Then only those remain that are better at something, and what has to stay
+    assert undominated([*worse, cheap, best], "bc", frozenset(["dear"])) == (worse[2], cheap, best)
+
+
 def test_a_ring_of_options_that_feed_each_other_is_no_solution() -> None:
     ring = [Option("x", frozenset("a"), frozenset("b")), Option("y", frozenset("b"), frozenset("a"))]
     assert find_best(ring, [], ["a"]) is None
@@ -134,4 +149,4 @@ def test_equal_costs_go_to_fewer_options_and_then_to_the_earlier_name() -> None:
 def test_the_lower_bound_is_the_dearest_chain() -> None:
     options = [Option("p", frozenset(), frozenset("a"), 2), Option("q", frozenset("a"), frozenset("b"), 3)]
     assert cheapest(options, ["c"]) == {"c": 0, "a": 2, "b": 5}
-    assert cheapest(options, [], {"p": 0})["b"] == 3
+    assert cheapest(options, [], frozenset("p"))["b"] == 3
