@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from app import api, auth, correlation, cors, errors, extensions, headers
+from app import access, api, auth, correlation, cors, errors, extensions, headers
 from models.settings import Settings, get_settings
 
 
@@ -15,6 +15,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     documented = extensions.init_app(app, settings)
     errors.init_app(app)
     correlation.init_app(app)
+    access.init_app(app)
     cors.init_app(app, settings.cors_allow_origins)
     auth.init_app(app, settings)
     api.init_app(app, documented)

@@ -24,12 +24,11 @@ def current() -> str:
     return str(g.correlation_id) if "correlation_id" in g else _adopt(_new(), given=False)
 
 
-def adopt(metadata: Any) -> str:
-    """Return the id of this request: the header's, else `correlationId` of the envelope's metadata, else a new one."""
+def adopt(metadata: Any) -> None:
+    """Take `correlationId` of an envelope's metadata as this request's id, unless the header gave one."""
     named = metadata.get("correlationId") if isinstance(metadata, dict) else None
     if isinstance(named, str) and PRINTABLE.fullmatch(named) and not g.correlation_given:
-        return _adopt(named, given=True)
-    return current()
+        _adopt(named, given=True)
 
 
 def _begin() -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from marshmallow import Schema, fields, validate
+from typing import get_args
+
+from marshmallow import Schema, ValidationError, fields, validate
+
+from models.events.frames import FrameType
 
 RUN_STATUSES = (
     "pending",
@@ -16,9 +20,22 @@ RUN_STATUSES = (
     "failed",
     "cancelled",
 )
+FRAME_TYPES: tuple[str, ...] = get_args(FrameType)
 MAX_PAGE = 200
 MAX_FRAMES = 1000
 MAX_SEQ = 2**53
+
+
+def check_types(text: str) -> None:
+    """Refuse names that no frame has."""
+    unknown = [name for name in split_types(text) if name not in FRAME_TYPES]
+    if unknown:
+        raise ValidationError(f"{', '.join(unknown)}: no such type of frame; known are {', '.join(FRAME_TYPES)}.")
+
+
+def split_types(text: str | None) -> list[str]:
+    """Return the names in a comma-separated list."""
+    return [name.strip() for name in (text or "").split(",") if name.strip()]
 
 
 class RunsQuery(Schema):
@@ -36,7 +53,7 @@ class EventsQuery(Schema):
     """Which frames of a run: those behind `after`, of these types."""
 
     after = fields.Integer(validate=validate.Range(0, MAX_SEQ))
-    types = fields.String(validate=validate.Length(1, 1000))
+    types = fields.String(validate=[validate.Length(1, 1000), check_types])
     limit = fields.Integer(load_default=500, validate=validate.Range(1, MAX_FRAMES))
 
 

@@ -7,7 +7,6 @@ from typing import Any
 from flask import Response, jsonify
 from flask_smorest import Blueprint
 
-from app import correlation
 from app.api.operations import json_reply, operation
 from app.api.submission import read_envelope
 from app.auth import tenant
@@ -32,7 +31,6 @@ blueprint = Blueprint("plan", __name__, url_prefix="/api/v1/flex", description="
 def preview_plan() -> Response:
     """Show the plan that an envelope would get; nothing is stored and nothing runs."""
     envelope = read_envelope()
-    correlation.adopt(envelope.metadata)
     with open_unit(tenant()) as unit:
         registry = unit.capabilities.snapshot()
     try:

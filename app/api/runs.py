@@ -10,7 +10,7 @@ from typing import Any
 from flask import Response, jsonify, request, url_for
 from flask_smorest import Blueprint
 
-from app.api.arguments import EventsQuery, PreferHeaders, ResumeHeaders, RunsQuery
+from app.api.arguments import EventsQuery, PreferHeaders, ResumeHeaders, RunsQuery, split_types
 from app.api.decisions import read_operator_note
 from app.api.operations import EVENT_STREAM, JSON, Reply, json_reply, operation
 from app.api.redaction import redact
@@ -121,8 +121,7 @@ def get_run(run_id: str) -> tuple[Response, dict[str, str]]:
 )
 def read_events(query: Mapping[str, Any], resumed: Mapping[str, Any], run_id: str) -> Response:
     """Stream a run from any place in its log, or with `Accept: application/json` read one page of it."""
-    types = _types(query.get("types"))
-    wanted = sorted(types) if types else None
+    wanted = split_types(query.get("types")) or None
     after = resumed.get("last_event_id", query.get("after", 0))
     with open_unit(tenant()) as unit:
         run = unit.runs.get(run_id)
@@ -135,7 +134,7 @@ def read_events(query: Mapping[str, Any], resumed: Mapping[str, Any], run_id: st
         drained = run.terminal and not unit.events.page(run_id, after=after, limit=1, types=wanted)
     if drained:
         return Response(status=204)
-    return _stream(run, after, types)
+    return _stream(run, after, frozenset(wanted) if wanted else None)
 
 
 @operation(
@@ -199,8 +198,3 @@ def _preferred_wait(header: str) -> int | None:
 
 def _address(run: Run) -> dict[str, str]:
     return {"X-Run-Id": run.run_id, "Location": url_for("runs.get_run", run_id=run.run_id)}
-
-
-def _types(text: str | None) -> frozenset[str] | None:
-    names = {name.strip() for name in (text or "").split(",")} - {""}
-    return frozenset(names) or None

@@ -21,17 +21,19 @@ from tasks import dispatch
 def read_envelope() -> TaskEnvelope:
     """Return the checked envelope in the body; raises what `read_json` and `check_envelope` raise."""
     shared = services()
-    return check_envelope(read_json(), shared.catalogue, policies_enabled=shared.settings.policies_enabled)
+    raw = read_json()
+    # Taken before the check, so that a refusal carries it too.
+    correlation.adopt(raw.get("metadata") if isinstance(raw, dict) else None)
+    return check_envelope(raw, shared.catalogue, policies_enabled=shared.settings.policies_enabled)
 
 
 def submit() -> tuple[Run, Subscription]:
     """Store the run of the envelope in the body; return it with a place in the relay, taken before any worker knows."""
     envelope = read_envelope()
-    correlation_id = correlation.adopt(envelope.metadata)
     subscription: Subscription | None = None
     try:
         with open_unit(tenant()) as unit:
-            run = unit.runs.create(envelope=envelope, correlation_id=correlation_id)
+            run = unit.runs.create(envelope=envelope, correlation_id=correlation.current())
             subscription = services().hub.subscribe(run.run_id, hang_up=hang_up(request.environ))
             unit.on_commit(lambda: ring(dispatch.plan_run, run.run_id, run.epoch))
     except BaseException:

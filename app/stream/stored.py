@@ -8,7 +8,8 @@ from typing import Any
 from app.stream.log import RunState
 from models.unit_of_work import open_unit
 
-PAGE = 500
+PAGE = 100
+"""A slow client that catches up holds one page, so a page is small."""
 
 
 class StoredLog:

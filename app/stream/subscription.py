@@ -9,9 +9,11 @@ from collections.abc import Callable
 
 from app.stream.wire import Wire
 
+MAX_CHARACTERS = 4_000_000
+
 
 class Subscription:
-    """The frames of one run that one client has not taken yet, at most `limit` of them.
+    """The frames of one run that one client has not taken yet: at most `limit` of them, and `MAX_CHARACTERS` of text.
 
     A client that is too slow loses its queue and finds `overrun` set; what it missed is in the log. The relay
     offers and the client's own thread takes, so every change happens under the condition.
@@ -32,6 +34,7 @@ class Subscription:
         self._on_close = on_close
         self._hang_up = hang_up
         self._frames: deque[Wire] = deque()
+        self._characters = 0
         self._changed = threading.Condition()
         self._progress = time.monotonic()
 
@@ -40,11 +43,10 @@ class Subscription:
         with self._changed:
             if self.overrun:
                 return
-            if len(self._frames) >= self._limit:
-                self.overrun = True
-                self._frames.clear()
-            else:
-                self._frames.append(wire)
+            self._characters += len(wire.text)
+            self._frames.append(wire)
+            if len(self._frames) > self._limit or self._characters > MAX_CHARACTERS:
+                self._give_up()
             self._changed.notify()
 
     def take(self, timeout: float) -> Wire | None:
@@ -54,7 +56,11 @@ class Subscription:
             if timeout > 0:
                 self._changed.wait_for(lambda: self._frames or self.overrun or self.restarting, timeout)
             self._progress = time.monotonic()
-            return self._frames.popleft() if self._frames else None
+            if not self._frames:
+                return None
+            wire = self._frames.popleft()
+            self._characters -= len(wire.text)
+            return wire
 
     def pause(self, seconds: float) -> None:
         """Wait without taking frames, but no longer than the server itself lives."""
@@ -65,7 +71,7 @@ class Subscription:
     def clear(self) -> None:
         """Forget what is queued, just before the log is read: everything queued so far is in the log already."""
         with self._changed:
-            self._frames.clear()
+            self._forget()
             self.overrun = False
             self._progress = time.monotonic()
 
@@ -85,8 +91,7 @@ class Subscription:
             waiting = bool(self._frames) or self.overrun
             if not waiting or now - self._progress <= patience:
                 return False
-            self.overrun = True
-            self._frames.clear()
+            self._give_up()
             self._progress = now
         if self._hang_up is not None:
             self._hang_up()
@@ -95,3 +100,11 @@ class Subscription:
     def close(self) -> None:
         """Leave the relay; safe to call twice."""
         self._on_close(self)
+
+    def _give_up(self) -> None:
+        self.overrun = True
+        self._forget()
+
+    def _forget(self) -> None:
+        self._frames.clear()
+        self._characters = 0

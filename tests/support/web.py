@@ -111,14 +111,6 @@ class WebServer:
         return self.log
 
 
-@pytest.fixture
-def web_server(connected: dict[str, str]) -> Iterator[WebServer]:
-    """A real server on the test's own database and Redis."""
-    server = WebServer({**connected, "CORS_ALLOW_ORIGINS": "https://console.example"})
-    yield server
-    server.stop()
-
-
 @contextmanager
 def open_stream(url: str, *, method: str = "GET", timeout: float = 10.0, **more: Any) -> Iterator[httpx2.Response]:
     """Open a stream as curl would, without proxies."""

@@ -14,7 +14,6 @@ from planner.envelope import check_envelope
 from tests.support.web import ROOT
 from tests.support.web import connected as connected
 from tests.support.web import web_app as web_app
-from tests.support.web import web_server as web_server
 
 
 @pytest.fixture

@@ -78,6 +78,12 @@ def test_the_correlation_id_of_the_metadata_counts_when_there_is_no_header(
     assert page["data"][0]["correlationId"] == "brief-9"
 
 
+def test_a_refused_envelope_carries_its_correlation_id_too(client: FlaskClient) -> None:
+    reply = client.post(f"{FLEX}/runs", json={"metadata": {"correlationId": "brief-9"}})
+    assert reply.status_code == 422
+    assert reply.headers["X-Correlation-Id"] == reply.get_json()["correlationId"] == "brief-9"
+
+
 def test_a_stream_begins_with_the_address_and_the_first_frame(client: FlaskClient, envelope: dict[str, Any]) -> None:
     # When a run is streamed
     reply = client.post(f"{FLEX}/run.stream", json=envelope, headers={"Origin": "https://console.example"})
@@ -169,6 +175,12 @@ def test_events_are_paged_filtered_and_resumed(client: FlaskClient, new_run: str
     # And a client that has seen everything is told to stop
     assert client.get(address, headers={"Last-Event-ID": "6"}).status_code == 204
     assert client.get(f"{address}?after=5&types=start").status_code == 204
+
+
+def test_a_type_that_no_frame_has_is_refused(client: FlaskClient, new_run: str) -> None:
+    reply = client.get(f"{FLEX}/runs/{new_run}/events?types=start,finish")
+    assert reply.status_code == 422
+    assert "finish" in reply.get_json()["errors"][0]["message"]
 
 
 def test_an_event_id_that_is_none_is_refused(client: FlaskClient, new_run: str) -> None:

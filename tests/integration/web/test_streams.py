@@ -6,8 +6,10 @@ import json
 import socket
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
+from uuid import uuid4
 
 import httpx2
 import pytest
@@ -18,11 +20,32 @@ from models.settings import get_settings
 from models.unit_of_work import open_unit
 from tests.integration.web.conftest import end, say
 from tests.support.relay import wait_until
-from tests.support.servers import OwnServers
+from tests.support.servers import OwnServers, PostgresServer
 from tests.support.web import WebServer, forget_process, open_stream, read_marks
 
 FLEX = "/api/v1/flex"
 SSE = {"Accept": "text/event-stream"}
+
+
+@pytest.fixture(scope="module")
+def connected(postgres: PostgresServer, redis_server: str) -> Iterator[dict[str, str]]:
+    """One database for this file: its tests look at runs of their own, and a server takes seconds to start."""
+    name = f"flex_test_{uuid4().hex[:12]}"
+    with pytest.MonkeyPatch.context() as patch:
+        variables = {"DATABASE_URL": postgres.create(name), "REDIS_URL": redis_server, "FLEX_TEST": "1"}
+        for variable, value in variables.items():
+            patch.setenv(variable, value)
+        forget_process()
+        yield variables
+    forget_process()
+    postgres.drop(name)
+
+
+@pytest.fixture(scope="module")
+def web_server(connected: dict[str, str]) -> Iterator[WebServer]:
+    server = WebServer({**connected, "CORS_ALLOW_ORIGINS": "https://console.example"})
+    yield server
+    server.stop()
 
 
 def listeners(server: WebServer) -> int:
@@ -129,9 +152,7 @@ def test_a_post_stream_ends_when_a_person_is_asked(web_server: WebServer, envelo
     assert "id" not in last[-1]
 
 
-def test_a_client_that_does_not_read_is_cut_off_and_others_are_served(
-    web_server: WebServer, new_run: str, connected: dict[str, str]
-) -> None:
+def test_a_client_that_does_not_read_is_cut_off_and_others_are_served(web_server: WebServer, new_run: str) -> None:
     # Given a client that reads nothing after its request
     with closing(socket.create_connection(("127.0.0.1", web_server.port))) as slow:
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -150,9 +171,12 @@ def test_a_client_that_does_not_read_is_cut_off_and_others_are_served(
         assert sum("id" in mark for mark in read_marks(response)) == 152
 
 
-def test_a_server_that_stops_tells_its_streams_and_exits_within_seconds(web_server: WebServer, new_run: str) -> None:
-    # Given twenty open streams
-    address = f"{web_server.url}{FLEX}/runs/{new_run}/events"
+def test_a_server_that_stops_tells_its_streams_and_exits_within_seconds(
+    connected: dict[str, str], new_run: str
+) -> None:
+    # Given a server with twenty open streams
+    server = WebServer(connected)
+    address = f"{server.url}{FLEX}/runs/{new_run}/events"
     words: list[list[dict[str, Any]]] = []
 
     def listen() -> None:
@@ -162,9 +186,9 @@ def test_a_server_that_stops_tells_its_streams_and_exits_within_seconds(web_serv
     threads = [threading.Thread(target=listen) for _ in range(20)]
     for thread in threads:
         thread.start()
-    wait_until(lambda: listeners(web_server) == len(threads))
+    wait_until(lambda: listeners(server) == len(threads))
     # When the server is told to stop
-    took = web_server.terminate()
+    took = server.terminate()
     for thread in threads:
         thread.join(5)
     # Then each stream was told to come back, and the server is gone
@@ -172,8 +196,8 @@ def test_a_server_that_stops_tells_its_streams_and_exits_within_seconds(web_serv
     assert len(words) == len(threads)
     for marks in words:
         assert marks[-2:] == [{"comment": "server-restart"}, {"retry": "500"}]
-    assert web_server.process.returncode == 0
-    assert "Traceback" not in web_server.log
+    assert server.process.returncode == 0
+    assert "Traceback" not in server.log
 
 
 def test_a_slow_query_freezes_neither_streams_nor_requests(web_server: WebServer, new_run: str) -> None:

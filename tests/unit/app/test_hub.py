@@ -141,6 +141,18 @@ def test_a_client_that_does_not_take_its_frames_is_given_up_with_bounded_memory(
     hub.join(5)
 
 
+def test_a_queue_is_bounded_by_its_text_too(hub: Hub, bus: FrailBus, log: MemoryLog) -> None:
+    # Given a client that takes nothing
+    slow = listen(hub, "a")
+    # When a few very large frames come
+    for seq in range(1, 6):
+        large = frame("a", seq, payload={"text": "x" * 1_000_000})
+        log.append(large)
+        bus.publish([large])
+    # Then it is given up long before its queue is full
+    wait_until(lambda: slow.overrun)
+
+
 def test_a_stopping_hub_tells_every_listener_also_one_that_comes_late(hub: Hub) -> None:
     # Given a listener
     early = listen(hub, "a")

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from app.hub import Hub
+from app.schemas.frame import frame_json_schemas
 from app.stream.follow import Follower
 from app.stream.sse import Stream, hang_up, reset_text, stream_response, write_events
+from planner.contracts.json_schema import validator_for
 from tests.support.relay import FrailBus, MemoryLog, frame, make_hub
 
 
@@ -62,6 +64,7 @@ def test_the_last_word_of_a_run_that_waits_is_a_mark_without_an_id(hub: Hub, log
     assert kind == "event: log"
     assert (mark["type"], mark["message"], mark["runId"]) == ("log", "stream_paused", "a")
     assert "id" not in mark
+    assert validator_for(frame_json_schemas()["log"]).problems(mark) == []
 
 
 def test_a_server_that_stops_says_when_to_come_back(hub: Hub, log: MemoryLog) -> None:
