@@ -8,7 +8,7 @@ from planner.assembly.diagnostics import Diagnostic
 from planner.assembly.request import PlanRequest, refusal_of
 from planner.contracts.capabilities import Capability, RegistrySnapshot
 
-_REFUSALS = {
+REFUSALS = {
     "inactive": (
         "producer_inactive",
         "is inactive: its heartbeat ran out or it was withdrawn",
@@ -70,7 +70,7 @@ def explain_pin(
             suggestion="Name a registered capability (GET /api/v1/flex/capabilities), or leave it out.",
         )
     if refusal := refusal_of(found, request):
-        _, why, remedy = _REFUSALS[refusal]
+        _, why, remedy = REFUSALS[refusal]
         message = f"The required capability {capability_id} {why}."
         return Diagnostic(
             "pinned_capability_refused", message, capability_id=capability_id, pointer=pointer, suggestion=remedy
@@ -96,7 +96,7 @@ def _why_not(
 ) -> Diagnostic:
     name = producer.capability_id
     if refusal := refusal_of(producer, request):
-        code, why, remedy = _REFUSALS[refusal]
+        code, why, remedy = REFUSALS[refusal]
         message = f"{name} would produce the facet {facet}, but {why}."
         return Diagnostic(code, message, capability_id=name, facet=facet, pointer=pointer, suggestion=remedy)
     lacking = _lacking(producer, reached)

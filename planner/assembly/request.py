@@ -71,7 +71,7 @@ def read_request(envelope: TaskEnvelope, catalogue: FacetCatalogue) -> PlanReque
 
 
 def refusal_of(capability: Capability, request: PlanRequest) -> str | None:
-    """Return why a capability may not be chosen: inactive, human, routing, forbidden, forbidden_kind; None if it may."""
+    """Return why a capability may not be chosen (a key of `refusal.REFUSALS`), None if it may."""
     if capability.status != "active":
         return "inactive"
     if capability.agent_type == "human":
