@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import signal
 import sys
 from collections.abc import Sequence
@@ -56,7 +58,7 @@ def demo() -> None:
     console = Console(highlight=False)
     envelope = json.loads(DEMO_ENVELOPE.read_text(encoding="utf-8"))
     console.print("Starting PostgreSQL, Valkey, web, workers, beat and Flower …")
-    with own_machine(load_settings(), say=console.print) as machine, machine.client() as client:
+    with own_machine(load_settings(), say=click.echo) as machine, machine.client() as client:
         console.print(f"Ready at {machine.web_url}; Flower at {machine.flower_url}.")
         console.print(f"Objective: {envelope['objective']}\n", soft_wrap=True)
         view = follow(client.run_stream(envelope), console)
@@ -78,16 +80,21 @@ def _welcome(machine: Machine) -> tuple[str, ...]:
 
 
 def _what_next(run_id: str | None) -> tuple[str, ...]:
+    flex = "flex" if shutil.which("flex") else os.path.relpath(sys.argv[0])
+    commands = (
+        (f"{flex} up", "keep everything running; the addresses are shown"),
+        (f"{flex} run docs/examples/linkedin.json", "the same run against it; change the file and run it again"),
+        (f"{flex} watch {run_id}", "this run again, frame by frame"),
+        (f"{flex} plan docs/examples/blog.json", "a plan without a run"),
+    )
+    width = max(len(command) for command, _ in commands)
     return (
         "",
         "What to try next:",
-        "  flex up                                  keep everything running; the addresses are shown",
-        "  flex run docs/examples/linkedin.json     the same run against it; change the file and run it again",
-        f"  flex watch {run_id}   this run again, frame by frame, once `flex up` runs",
-        "  flex plan docs/examples/blog.json        a plan without a run",
+        *(f"  {command:<{width}}   {purpose}" for command, purpose in commands),
         "  curl -N -H 'Content-Type: application/json' -d @docs/examples/linkedin.json \\",
         "       http://127.0.0.1:3003/api/v1/flex/run.stream",
-        "  docs/tutorial.md                         the same, explained",
+        "  docs/tutorial.md explains what you saw.",
     )
 
 
