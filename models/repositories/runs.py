@@ -258,6 +258,7 @@ class RunRepository(Repository):
                 wake_at=clock + seconds(lease_seconds),
                 waiting_for="the planner",
                 nudges=0,
+                dispatched_at=None,
                 dispatch_count=0,
                 updated_at=clock,
             )

@@ -49,6 +49,8 @@ def decision_of(responses: Sequence[Mapping[str, Any]]) -> Decision:
 
 def check_answer(purpose: str, responses: Sequence[Mapping[str, Any]], output_schema: Mapping[str, Any] | None) -> None:
     """Check that the responses answer a request. Raises InvalidInputError naming every fault at its pointer."""
+    if not responses:
+        raise InvalidInputError([Problem("/responses", "is empty; send at least one response", "minItems")])
     problems: list[Problem] = []
     for index, response in enumerate(responses):
         at = pointer("responses", index)

@@ -70,6 +70,19 @@ def ancestor_ids(plan: PlanGraph, node_id: str) -> tuple[str, ...]:
     return plan.ancestors(node_id)
 
 
+def in_branch_order(plan: PlanGraph, node_ids: Iterable[str]) -> list[str]:
+    """Return nodes by the labels of their branches (a … z, aa …), those without one last and in the plan's order.
+
+    The plan's own order would put the branch that got a further node behind its shorter siblings.
+    """
+
+    def place(node_id: str) -> tuple[bool, int, str, int]:
+        label = plan.node(node_id).branch
+        return label is None, len(label or ""), label or "", plan.order.index(node_id)
+
+    return sorted(node_ids, key=place)
+
+
 def _produced(plan: PlanGraph, node_id: str, outputs: Mapping[str, Mapping[str, Any]]) -> Iterable[tuple[str, Any]]:
     ancestors = plan.ancestors(node_id)
     facets = dict.fromkeys(f for a in ancestors for f in plan.node(a).output_facets)
@@ -79,7 +92,7 @@ def _produced(plan: PlanGraph, node_id: str, outputs: Mapping[str, Mapping[str, 
         if len(nearest) == 1:
             yield facet, outputs[nearest[0]][facet]
         elif nearest:
-            ordered = sorted(nearest, key=plan.order.index)
+            ordered = in_branch_order(plan, nearest)
             yield facet, [{"branch": plan.node(p).branch, "value": outputs[p][facet]} for p in ordered]
 
 

@@ -17,7 +17,7 @@ from jmespath.functions import Functions, signature
 
 from planner.errors import PlannerError
 from planner.plan.graph import Node, PlanGraph
-from planner.progress.bundle import visible_values
+from planner.progress.bundle import in_branch_order, visible_values
 
 Outputs = Mapping[str, Mapping[str, Any]]
 
@@ -113,11 +113,11 @@ def _final_values(plan: PlanGraph, facet: str, outputs: Outputs, given: Mapping[
 
 
 def _makers(plan: PlanGraph, facet: str, among: Sequence[str]) -> list[str]:
-    """Return the nodes whose value of the facet is seen at the end, in plan order: one, or one per branch."""
+    """Return the nodes whose value of the facet is seen at the end: one, or one per branch in the branches' order."""
     makers = [i for i in plan.order if i in set(among) and facet in plan.node(i).output_facets]
     makers = [node_id for node_id in makers if not plan.node(node_id).virtual]
     hidden = {earlier for node_id in makers for earlier in plan.ancestors(node_id)}
-    return [node_id for node_id in makers if node_id not in hidden]
+    return in_branch_order(plan, (node_id for node_id in makers if node_id not in hidden))
 
 
 def _maker_of_item(makers: list[str], source: Mapping[str, Any], path: list[str]) -> str | None:

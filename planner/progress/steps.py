@@ -125,9 +125,11 @@ def _planning_step(state: RunState) -> Step:
     lease = state.planning_lease_until
     if lease is not None and lease > state.now:
         return Wait(lease, "the planner")
-    if state.planning_crashes >= MAX_PLANNING_CRASHES:
-        return Fail("poison", message=f"Planning ended {state.planning_crashes} times with the process that did it.")
-    if state.dispatched_at and lease is None:
+    # A lease that ran out is one more planner that died; the claim of its successor will count it.
+    crashes = state.planning_crashes + (lease is not None)
+    if crashes >= MAX_PLANNING_CRASHES:
+        return Fail("poison", message=f"Planning ended {crashes} times with the process that did it.")
+    if state.dispatched_at:
         due = republish_at(state.dispatched_at, state.dispatch_count)
         if due > state.now:
             return Wait(due, "a worker to plan it")
