@@ -91,6 +91,10 @@ class FlexClient:
         """Return the registry's list."""
         return dict(self._json(self._send("GET", f"{PREFIX}/capabilities")))
 
+    def start_run(self, envelope: Any) -> dict[str, Any]:
+        """Submit an envelope without listening to it; return its run."""
+        return dict(self._json(self._send("POST", f"{PREFIX}/runs", body=envelope)))
+
     def run_stream(self, envelope: Any) -> Iterator[Frame]:
         """Submit an envelope and yield its run's frames to the end, over as many connections as it takes."""
         run_id, last = None, 0

@@ -45,9 +45,13 @@ class Fault:
 
 def fault(point: str, node_id: str = "") -> None:
     """Break here if a test asked for it."""
-    for planned in _planned():
-        if planned.point == point and planned.node_id in {"", node_id} and _visit(planned, node_id) == planned.nth:
-            ACTIONS[planned.action](planned.argument)
+    planned = [f for f in _planned() if f.point == point and f.node_id in {"", node_id}]
+    if not planned:
+        return
+    visit = _visit(point, node_id)
+    for due in planned:
+        if due.nth == visit:
+            ACTIONS[due.action](due.argument)
 
 
 @cache
@@ -62,14 +66,14 @@ def faults_of(settings: Settings) -> tuple[Fault, ...]:
     return tuple(Fault.parse(entry) for entry in settings.fault.split(",") if entry)
 
 
-def _visit(planned: Fault, node_id: str) -> int:
+def _visit(point: str, node_id: str) -> int:
     """Return the number of this visit, taking it from every other process."""
     folder = Path(get_settings().data_dir) / "faults"
     folder.mkdir(parents=True, exist_ok=True)
     number = 1
     while True:
         try:
-            os.close(os.open(folder / f"{planned.point}@{node_id}.{number}", os.O_CREAT | os.O_EXCL))
+            os.close(os.open(folder / f"{point}@{node_id}.{number}", os.O_CREAT | os.O_EXCL))
         except FileExistsError:
             number += 1
         else:

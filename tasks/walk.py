@@ -54,9 +54,8 @@ def walk(run_id: str, epoch: int, node_ids: Sequence[str]) -> Walked:
     """Walk the nodes in order and say whether the run's loop should be asked next."""
     claim = _claim(run_id, epoch, node_ids[0])
     looked = False
-    if claim is not None:
-        fault("after_claim", claim.node_id)
     while claim is not None:
+        fault("after_claim", claim.node_id)
         with structlog.contextvars.bound_contextvars(node_id=claim.node_id, correlation_id=claim.correlation_id):
             step = _attempt(claim, node_ids)
         looked = looked or step.walked.look

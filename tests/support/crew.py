@@ -1,0 +1,127 @@
+"""The processes of Flex one by one, so that a test decides who lives: a web process, control, beat, and workers."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from app.client import FlexClient, ServerUnreachableError
+from app.programs import wait_until
+from models.settings import child_environ
+from tests.support.servers import OwnServers
+
+ROOT = Path(__file__).parents[2]
+CELERY = (sys.executable, "-m", "celery", "-A", "tasks.celery_app:celery")
+QUIET = ("--without-mingle", "--without-gossip")
+
+
+class Member:
+    """One process, which a test may kill, freeze or wait for."""
+
+    def __init__(self, name: str, command: tuple[str, ...], environ: dict[str, str], folder: Path) -> None:
+        self.name = name
+        self.log = folder / f"{name}.log"
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(
+                command, cwd=ROOT, env=child_environ(environ), stdout=output, stderr=subprocess.STDOUT
+            )
+
+    def send(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def died(self, seconds: float = 60) -> bool:
+        """Wait until the process has ended."""
+        return wait_until(lambda: self.process.poll() is not None, seconds)
+
+    @property
+    def alive(self) -> bool:
+        return self.process.poll() is None
+
+    def said(self) -> str:
+        return self.log.read_text(encoding="utf-8", errors="replace")
+
+
+class Crew:
+    """Servers of its own, a web process, control and beat; workers come and go as the test says."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self.folder = folder
+        self.servers = OwnServers(folder / "servers")
+        self.port = _free_port()
+        self.settings = {
+            "DATABASE_URL": self.servers.database_url,
+            "REDIS_URL": self.servers.redis_url,
+            "FLEX_SERVER_PORT": str(self.port),
+            "FLEX_TEST": "1",
+            "FLEX_LEASE_SECONDS": "1.5",
+            "FLEX_SWEEP_SECONDS": "0.5",
+            "FLEX_LOG_FORMAT": "json",
+            "FLEX_LOG_LEVEL": "info",
+            "FLEX_DATA_DIR": str(folder),
+            **settings,
+        }
+        self.members: list[Member] = []
+        try:
+            self._assemble()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _assemble(self) -> None:
+        self._run(sys.executable, "-m", "app.cli", "db", "upgrade")
+        self.web = self.start("web", sys.executable, "-m", "gunicorn", "-c", "app/gunicorn_conf.py", "app.wsgi:app")
+        self.control = self.start("control", *CELERY, "worker", "-Q", "control", "-P", "threads", "-c", "4", *QUIET)
+        schedule = str(self.folder / "beat")
+        self.beat = self.start("beat", *CELERY, "beat", "--schedule", schedule, "--pidfile=")
+        assert wait_until(self._answers, 60), self.web.said()
+
+    def worker(self, **settings: str) -> Member:
+        """Start one more worker for `nodes` and `bulk`."""
+        options = ("-Q", "nodes,bulk", "-P", "threads", "-c", "8", "-E", "-n", f"w{len(self.members)}@%h", *QUIET)
+        return self.start("worker", *CELERY, "worker", *options, **settings)
+
+    def start(self, name: str, *command: str, **settings: str) -> Member:
+        member = Member(name, command, {**self.settings, **settings}, self.folder)
+        self.members.append(member)
+        return member
+
+    def client(self) -> FlexClient:
+        return FlexClient(f"http://127.0.0.1:{self.port}")
+
+    def stop(self) -> None:
+        for member in self.members:
+            if member.alive:
+                member.send(signal.SIGKILL)
+            member.process.wait()
+        self.servers.stop()
+
+    def _run(self, *command: str) -> None:
+        environ = child_environ(self.settings)
+        done = subprocess.run(command, cwd=ROOT, env=environ, check=False, capture_output=True, timeout=60, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def _answers(self) -> bool:
+        with self.client() as client, suppress(ServerUnreachableError):
+            return client.is_alive()
+        return False
+
+
+@contextmanager
+def crew_in(folder: Path, **settings: str) -> Iterator[Crew]:
+    """Give a crew for the length of the block."""
+    crew = Crew(folder, **settings)
+    try:
+        yield crew
+    finally:
+        crew.stop()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
