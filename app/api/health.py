@@ -35,7 +35,7 @@ def ready() -> tuple[Response, int]:
     database = probes.check_database()
     needed = {
         "database": database,
-        "migrations": probes.check_migrations(settings) if database["ok"] else {"ok": False},
+        "migrations": probes.check_migrations() if database["ok"] else {"ok": False},
     }
     current = all(check["ok"] for check in needed.values())
     needed["builtinCapabilities"] = probes.check_builtins(settings) if current else {"ok": False}

@@ -9,11 +9,13 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from app import create_app
 from app.registry import register_builtins
 from models.events.frames import Draft
 from models.settings import get_settings
 from models.unit_of_work import open_unit
 from tests.integration.web.conftest import end, say
+from tests.support.web import forget_process
 
 FLEX = "/api/v1/flex"
 
@@ -356,6 +358,23 @@ def test_readiness_says_what_is_missing(client: FlaskClient) -> None:
     assert after.get_json()["checks"]["redis"]["ok"]
     assert not after.get_json()["checks"]["workers"]["ok"]
     assert client.get("/api/v1/health").get_json()["status"] == "degraded"
+
+
+def test_a_database_without_tables_is_not_ready_and_no_fault(
+    empty_database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a database that nobody has migrated
+    monkeypatch.setenv("DATABASE_URL", empty_database_url)
+    monkeypatch.setenv("REDIS_URL", redis_url)
+    forget_process()
+    client = create_app().test_client()
+    # Then the service is not ready and says why
+    reply = client.get("/readyz")
+    assert reply.status_code == 503
+    assert reply.get_json()["checks"]["database"] == {"ok": True}
+    assert reply.get_json()["checks"]["migrations"]["current"] is None
+    assert client.get("/api/v1/health").get_json()["status"] == "degraded"
+    forget_process()
 
 
 def test_health_tells_of_each_part(client: FlaskClient) -> None:
