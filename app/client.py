@@ -216,6 +216,7 @@ def refusal(response: httpx2.Response) -> ClientError:
         problem = {}
     if not isinstance(problem, dict):
         problem = {}
-    headline = problem.get("detail") or problem.get("title") or f"the server answered {response.status_code}"
     lines = [f"  {entry.get('pointer') or '/'}: {entry.get('message')}" for entry in problem.get("errors") or []]
+    detail = problem.get("detail") or problem.get("title") or f"the server answered {response.status_code}"
+    headline = f"refused ({problem.get('code', response.status_code)})" if lines else detail
     return ClientError("\n".join([str(headline), *lines]), status=response.status_code, problem=problem)

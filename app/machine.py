@@ -140,7 +140,7 @@ class Machine:
 
     def _forget_schedule(self) -> None:
         """Remove beat's notes: a killed beat can leave them unreadable, and every period is seconds long."""
-        for file in self.folder.path.glob("beat-schedule*"):
+        for file in self.folder.path.glob("flex-beat-schedule*"):
             file.unlink(missing_ok=True)
 
     def _web_answers(self) -> bool:

@@ -103,14 +103,21 @@ def rows_of(plan: Mapping[str, Any]) -> Iterator[NodeRow]:
 
 
 def plan_table(rows: Iterable[NodeRow], title: str) -> Table:
-    table = Table(title=title, title_justify="left", expand=False)
-    for heading in ("", "node", "kind", "capability", "after", "time"):
-        table.add_column(heading, justify="right" if heading == "time" else "left", overflow="fold")
+    """Return the plan as a table that fits a narrow terminal: what follows what is told by indenting."""
+    table = Table(title=title, title_justify="left")
+    for heading in ("", "node", "kind", "capability", "time"):
+        table.add_column(heading, justify="right" if heading == "time" else "left", no_wrap=True)
+    depths: dict[str, int] = {}
     for row in rows:
+        depths[row.node_id] = 1 + max((depths.get(parent, 0) for parent in row.after), default=-1)
         style = STYLES.get(row.state, "")
-        spent = "" if row.seconds is None else f"{row.seconds:.2f} s"
-        mark = Text(MARKS.get(row.state, "!"), style=style)
-        table.add_row(mark, Text(row.node_id, style=style), row.kind, row.capability, ", ".join(row.after), spent)
+        table.add_row(
+            Text(MARKS.get(row.state, "!"), style=style),
+            Text("  " * depths[row.node_id] + row.node_id, style=style),
+            row.kind,
+            row.capability.rpartition(".")[2],
+            "" if row.seconds is None else f"{row.seconds:.2f} s",
+        )
     return table
 
 

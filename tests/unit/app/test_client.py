@@ -133,6 +133,7 @@ def test_a_drained_run_answers_nothing(script: Script, client: FlexClient) -> No
 def test_a_refusal_names_every_problem(script: Script, client: FlexClient) -> None:
     problem = {
         "title": "Unprocessable",
+        "code": "validation_failed",
         "detail": "the envelope is not valid",
         "errors": [{"pointer": "/objective", "message": "is missing"}, {"pointer": "", "message": "is too large"}],
     }
@@ -141,7 +142,7 @@ def test_a_refusal_names_every_problem(script: Script, client: FlexClient) -> No
     with pytest.raises(ClientError) as caught:
         list(client.run_stream({}))
 
-    assert caught.value.message == "the envelope is not valid\n  /objective: is missing\n  /: is too large"
+    assert caught.value.message == "refused (validation_failed)\n  /objective: is missing\n  /: is too large"
     assert caught.value.status == 422
     assert caught.value.problem["title"] == "Unprocessable"
 
