@@ -1,13 +1,16 @@
 """The one door to the workers: turns lanes into Celery's chain, group and chord, and sends everything by name.
 
-A message holds ids only. Publishing never raises and never holds anybody up: it has one second and is not retried,
+A message holds ids only and stays small whatever the plan's size: a chain carries its later links inside its first
+message, so it is kept to two of them, each with a limited length; what lies beyond is published when the second ends.
+Publishing never raises and never holds anybody up: it has one second and is not retried,
 and after a failure it rests for a moment, because whatever is not published is published by the sweep.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import accumulate, islice
 from typing import Any
 
 import structlog
@@ -22,6 +25,8 @@ from planner.plan.lanes import Lane
 from tasks.celery_app import celery
 
 SECONDS_OF_REST = 1.0
+LINKS_IN_A_CHAIN = 2
+ID_CHARACTERS_IN_A_LINK = 240
 
 logger = structlog.get_logger(__name__)
 
@@ -34,30 +39,30 @@ class _Rest:
 
 def plan_run(run_id: str, epoch: int, *, correlation_id: str | None = None) -> None:
     """Ask a worker to plan a run."""
-    _send(lambda: _task("tasks.plan_run", "nodes", correlation_id, run_id=run_id, epoch=epoch).apply_async())
+    _send(_task("tasks.plan_run", "nodes", correlation_id, run_id=run_id, epoch=epoch))
 
 
 def advance_run(run_id: str, *, correlation_id: str | None = None) -> None:
     """Ask a worker to look what a run needs next."""
-    _send(lambda: _task("tasks.advance_run", "nodes", correlation_id, run_id=run_id).apply_async())
+    _send(_task("tasks.advance_run", "nodes", correlation_id, run_id=run_id))
 
 
 def cancel_run(run_id: str, *, correlation_id: str | None = None) -> None:
     """Ask a control worker to end a run whose cancel intent is stored."""
-    _send(lambda: _task("tasks.cancel_run", "control", correlation_id, run_id=run_id).apply_async())
+    _send(_task("tasks.cancel_run", "control", correlation_id, run_id=run_id))
 
 
 def canary(canary_id: str, queue: str) -> None:
     """Send a task that does nothing but say that `queue` is being worked on."""
-    _send(lambda: _task("tasks.finish_canary", queue, None, canary_id=canary_id).apply_async())
+    _send(_task("tasks.finish_canary", queue, None, canary_id=canary_id))
 
 
 def walk_lanes(run_id: str, epoch: int, lanes: Sequence[Lane], *, correlation_id: str | None = None) -> None:
     """Publish lanes: one by itself, several as a chord whose body looks what the run needs next."""
-    _send(lambda: canvas_of(run_id, epoch, lanes, correlation_id=correlation_id).apply_async())
+    _send(canvas_of(run_id, epoch, lanes, correlation_id=correlation_id))
 
 
-def canvas_of(run_id: str, epoch: int, lanes: Sequence[Lane], *, correlation_id: str | None = None) -> Any:
+def canvas_of(run_id: str, epoch: int, lanes: Sequence[Lane], *, correlation_id: str | None = None) -> Signature:
     """Return the canvas of `lanes`, which must not be empty.
 
     A lane is one task that walks its nodes; one longer than FLEX_LANE_NODES is a chain of such tasks. The body of the
@@ -70,14 +75,24 @@ def canvas_of(run_id: str, epoch: int, lanes: Sequence[Lane], *, correlation_id:
     return chord(group(header, app=celery), body, app=celery)
 
 
-def _lane(run_id: str, epoch: int, lane: Lane, correlation_id: str | None) -> Any:
+def _lane(run_id: str, epoch: int, lane: Lane, correlation_id: str | None) -> Signature:
     links = [
         _task("tasks.walk_lane", "nodes", correlation_id, run_id=run_id, epoch=epoch, node_ids=list(node_ids)).on_error(
-            celery.signature("tasks.lane_failed", kwargs={"run_id": run_id, "node_ids": list(node_ids)})
+            celery.signature("tasks.lane_failed")
         )
-        for node_ids in lane.links(get_settings().lane_nodes)
+        for node_ids in islice(_links(lane), LINKS_IN_A_CHAIN)
     ]
     return links[0] if len(links) == 1 else chain(*links, app=celery)
+
+
+def _links(lane: Lane) -> Iterator[tuple[str, ...]]:
+    """Cut a lane into links of at most FLEX_LANE_NODES nodes, and of ids that leave the message small."""
+    rest = lane.node_ids
+    while rest:
+        lengths = accumulate(len(node_id) for node_id in rest[: get_settings().lane_nodes])
+        fitting = max(1, sum(length <= ID_CHARACTERS_IN_A_LINK for length in lengths))
+        yield rest[:fitting]
+        rest = rest[fitting:]
 
 
 def _task(name: str, queue: str, correlation_id: str | None, **ids: Any) -> Signature:
@@ -85,12 +100,12 @@ def _task(name: str, queue: str, correlation_id: str | None, **ids: Any) -> Sign
     return celery.signature(name, kwargs=ids, immutable=True, queue=queue, headers=headers)
 
 
-def _send(publish: Callable[[], object]) -> None:
+def _send(canvas: Signature) -> None:
     if time.monotonic() < _Rest.until:
         return
     try:
         fault("before_publish")
-        publish()
+        canvas.apply_async()
         fault("after_publish")
     except (KombuError, RedisError, OSError) as error:
         _Rest.until = time.monotonic() + SECONDS_OF_REST

@@ -46,16 +46,23 @@ def cancel_run(*, run_id: str) -> None:
     drive(run_id, keep=False)
 
 
-@celery.task(name="tasks.walk_lane", base=FlexTask)
-def walk_lane(*, run_id: str, epoch: int, node_ids: list[str]) -> None:
-    """Walk one lane, and go on with the run if that closed a join."""
-    if walk(run_id, epoch, node_ids).look:
+@celery.task(name="tasks.walk_lane", base=FlexTask, bind=True)
+def walk_lane(self: FlexTask, *, run_id: str, epoch: int, node_ids: list[str]) -> None:
+    """Walk one lane, and go on with the run if that closed a join.
+
+    A link that did not come to its end takes the rest of its chain with it: whoever moves the run publishes that anew.
+    """
+    walked = walk(run_id, epoch, node_ids, chained=bool(self.request.chain))
+    if not walked.handed_over:
+        self.request.chain = None
+    if walked.look:
         drive(run_id, keep=True)
 
 
 @celery.task(name="tasks.lane_failed", base=FlexTask)
-def lane_failed(request: Any, exc: BaseException, _traceback: Any, *, run_id: str, node_ids: list[str]) -> None:
+def lane_failed(request: Any, exc: BaseException, _traceback: Any) -> None:
     """Note a lane whose task broke outside its nodes, and let the run take its leases back at once."""
+    run_id, node_ids = request.kwargs["run_id"], request.kwargs["node_ids"]
     logger.error("lane_failed", run_id=run_id, node_ids=node_ids, task_id=request.id, error=repr(exc))
     with open_unit(None) as unit:
         run = unit.runs.lock(run_id)

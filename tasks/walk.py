@@ -33,9 +33,13 @@ logger = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Walked:
-    """How a lane ended: `look` when the run may need something that only its loop can tell."""
+    """How a lane ended: `look` when the run may need something that only its loop can tell.
+
+    `handed_over` when it came to its end and the next link of its chain may begin.
+    """
 
     look: bool
+    handed_over: bool = False
 
 
 ENDED = Walked(look=False)
@@ -50,17 +54,20 @@ class _Step:
     walked: Walked = ENDED
 
 
-def walk(run_id: str, epoch: int, node_ids: Sequence[str]) -> Walked:
-    """Walk the nodes in order and say whether the run's loop should be asked next."""
+def walk(run_id: str, epoch: int, node_ids: Sequence[str], *, chained: bool = False) -> Walked:
+    """Walk the nodes in order and say whether the run's loop should be asked next.
+
+    With `chained` a message for the node behind the last one follows this lane's.
+    """
     claim = _claim(run_id, epoch, node_ids[0])
-    looked = False
+    walked = ENDED
     while claim is not None:
         fault("after_claim", claim.node_id)
         with structlog.contextvars.bound_contextvars(node_id=claim.node_id, correlation_id=claim.correlation_id):
-            step = _attempt(claim, node_ids)
-        looked = looked or step.walked.look
+            step = _attempt(claim, node_ids, chained=chained)
+        walked = Walked(walked.look or step.walked.look, step.walked.handed_over)
         claim = step.claim
-    return LOOK if looked else ENDED
+    return walked
 
 
 def _claim(run_id: str, epoch: int, node_id: str) -> Claim | None:
@@ -77,7 +84,7 @@ def _claim(run_id: str, epoch: int, node_id: str) -> Claim | None:
         return None
 
 
-def _attempt(claim: Claim, lane: Sequence[str]) -> _Step:
+def _attempt(claim: Claim, lane: Sequence[str], *, chained: bool) -> _Step:
     """Run one attempt and store its outcome; a lease lost meanwhile makes the outcome nobody's."""
     with open_unit(None) as unit:
         stored = unit.plans.stored(claim.run_id, claim.plan_version)
@@ -88,7 +95,7 @@ def _attempt(claim: Claim, lane: Sequence[str]) -> _Step:
     try:
         match outcome:
             case Done():
-                return _complete(claim, stored, outcome, lane)
+                return _complete(claim, stored, outcome, lane, chained=chained)
             case Ask():
                 return _ask(claim, stored, outcome)
             case Failed():
@@ -98,7 +105,7 @@ def _attempt(claim: Claim, lane: Sequence[str]) -> _Step:
         return _Step(None)
 
 
-def _complete(claim: Claim, stored: StoredPlan, done: Done, lane: Sequence[str]) -> _Step:
+def _complete(claim: Claim, stored: StoredPlan, done: Done, lane: Sequence[str], *, chained: bool) -> _Step:
     plan = stored.plan
     node = plan.node(claim.node_id)
     position = list(lane).index(claim.node_id)
@@ -130,8 +137,14 @@ def _complete(claim: Claim, stored: StoredPlan, done: Done, lane: Sequence[str])
         )
         unit.events.write(held, [told] if settled.next is None else [told, _start(unit, settled.next)])
         if rest and follow is None:
-            unit.on_commit(lambda: dispatch.walk_lanes(claim.run_id, claim.epoch, [Lane(rest)]))
+            lanes, known_as = [Lane(rest)], claim.correlation_id
+            unit.on_commit(lambda: dispatch.walk_lanes(claim.run_id, claim.epoch, lanes, correlation_id=known_as))
+        if handed_over := chained and not rest:
+            # The chain's next message is as good as published: the loop need not publish one of its own.
+            unit.nodes.note_dispatch(claim.run_id, settled.closed)
     fault("after_settle", node.id)
+    if handed_over:
+        return _Step(None, Walked(look=False, handed_over=True))
     closed_elsewhere = bool(set(settled.closed) - set(rest))
     moved_on = bool(rest) and follow is not None and settled.next is None
     return _Step(settled.next, Walked(look=closed_elsewhere or moved_on or not plan.children(node.id)))

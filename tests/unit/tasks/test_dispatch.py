@@ -1,0 +1,169 @@
+"""From lanes to Celery's canvas: chain for long lanes, chord for several, ids only, and small whatever the plan."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from celery.canvas import Signature
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from kombu.exceptions import OperationalError
+from kombu.transport.memory import Channel
+
+from models.settings import get_settings
+from planner.plan.lanes import Lane
+from tasks import dispatch
+from tasks.celery_app import celery
+from tasks.chord_backend import PlanCountedBackend
+
+RUN = "flex_" + "a" * 32
+BODY_LIMIT = 2048
+
+
+def tasks_of(canvas: Signature) -> list[str]:
+    return [task["task"] for task in getattr(canvas, "tasks", [canvas])]
+
+
+def ids_of(canvas: Signature) -> list[list[str]]:
+    return [task.kwargs["node_ids"] for task in getattr(canvas, "tasks", [canvas])]
+
+
+@pytest.fixture
+def lane_nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A switch for FLEX_LANE_NODES."""
+
+    def switch(number: int) -> None:
+        monkeypatch.setenv("FLEX_LANE_NODES", str(number))
+        get_settings.cache_clear()
+
+    yield switch
+    monkeypatch.undo()
+    get_settings.cache_clear()
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What is put into the broker, message by message."""
+    messages: list[dict[str, Any]] = []
+    monkeypatch.setattr(dispatch._Rest, "until", 0.0)
+    monkeypatch.setattr(Channel, "_put", lambda _channel, _queue, message, **_: messages.append(message))
+    return messages
+
+
+def body_of(message: dict[str, Any]) -> str:
+    return str(Channel.codecs["base64"].decode(message["body"]), "utf-8")
+
+
+def test_one_lane_is_one_task_that_names_its_nodes() -> None:
+    canvas = dispatch.canvas_of(RUN, 3, [Lane(("a", "b"))], correlation_id="c-1")
+    assert canvas["task"] == "tasks.walk_lane"
+    assert canvas.kwargs == {"run_id": RUN, "epoch": 3, "node_ids": ["a", "b"]}
+    assert canvas.options["queue"] == "nodes"
+    assert canvas.options["headers"] == {"correlation_id": "c-1"}
+    assert canvas.immutable
+
+
+def test_a_task_that_breaks_reaches_its_own_error_task() -> None:
+    canvas = dispatch.canvas_of(RUN, 1, [Lane(("a",)), Lane(("b",))])
+    for task in canvas.tasks:
+        assert [error["task"] for error in task.options["link_error"]] == ["tasks.lane_failed"]
+
+
+def test_several_lanes_are_one_chord_whose_body_looks_at_the_run() -> None:
+    canvas = dispatch.canvas_of(RUN, 1, [Lane(("a",)), Lane(("b",)), Lane(("c",))])
+    assert canvas["task"] == "celery.chord"
+    assert ids_of(canvas) == [["a"], ["b"], ["c"]]
+    assert canvas.body["task"] == "tasks.advance_run"
+    assert canvas.body.kwargs == {"run_id": RUN}
+
+
+def test_a_lane_longer_than_the_limit_goes_on_as_the_next_link_of_a_chain(lane_nodes: Any) -> None:
+    lane_nodes(2)
+    canvas = dispatch.canvas_of(RUN, 1, [Lane(("a", "b", "c"))])
+    assert canvas["task"] == "celery.chain"
+    assert ids_of(canvas) == [["a", "b"], ["c"]]
+
+
+def test_with_one_node_per_lane_every_node_is_a_task_of_its_own(lane_nodes: Any) -> None:
+    lane_nodes(1)
+    assert ids_of(dispatch.canvas_of(RUN, 1, [Lane(("a", "b"))])) == [["a"], ["b"]]
+    assert ids_of(dispatch.canvas_of(RUN, 1, [Lane(("a",))])) == [["a"]]
+
+
+def test_a_chain_holds_two_links_and_leaves_the_rest_to_the_run(lane_nodes: Any) -> None:
+    lane_nodes(2)
+    assert ids_of(dispatch.canvas_of(RUN, 1, [Lane(tuple("abcdefg"))])) == [["a", "b"], ["c", "d"]]
+
+
+def test_long_ids_make_short_links() -> None:
+    names = tuple(f"{'x' * 99}~{number}" for number in range(4))
+    assert ids_of(dispatch.canvas_of(RUN, 1, [Lane(names)])) == [list(names[:2]), list(names[2:])]
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(1, 80), st.integers(1, 4), st.integers(1, 120))
+def test_a_message_stays_small_whatever_the_plan(
+    sent: list[dict[str, Any]], nodes: int, lanes: int, length: int
+) -> None:
+    # Given lanes of many nodes with long names
+    cut = [Lane(tuple(f"{'n' * length}~{chr(97 + b)}-{i}" for i in range(nodes))) for b in range(lanes)]
+    sent.clear()
+    # When they are published
+    dispatch.walk_lanes(RUN, 1, cut, correlation_id="c" * 36)
+    # Then there is a message per lane, and what it carries is small
+    assert len(sent) == lanes
+    assert max(len(body_of(message)) for message in sent) < BODY_LIMIT
+
+
+def test_a_message_carries_ids_and_nothing_else(sent: list[dict[str, Any]]) -> None:
+    dispatch.plan_run(RUN, 1, correlation_id="c-1")
+    dispatch.advance_run(RUN)
+    dispatch.cancel_run(RUN)
+    dispatch.canary("canary-1", "bulk")
+    dispatch.walk_lanes(RUN, 2, [Lane(("a",))])
+    told = [json.loads(body_of(message))[1] for message in sent]
+    assert told == [
+        {"run_id": RUN, "epoch": 1},
+        {"run_id": RUN},
+        {"run_id": RUN},
+        {"canary_id": "canary-1"},
+        {"run_id": RUN, "epoch": 2, "node_ids": ["a"]},
+    ]
+    queues = [message["properties"]["delivery_info"]["routing_key"] for message in sent]
+    assert queues == ["nodes", "nodes", "control", "bulk", "nodes"]
+    assert sent[0]["headers"]["correlation_id"] == "c-1"
+
+
+def test_flower_sees_the_node_ids_of_a_task(sent: list[dict[str, Any]]) -> None:
+    dispatch.walk_lanes(RUN, 1, [Lane(("linkedinVariants~a", "contentReview~a"))])
+    assert "linkedinVariants~a" in sent[0]["headers"]["kwargsrepr"]
+    assert RUN in sent[0]["headers"]["kwargsrepr"]
+
+
+def test_publishing_that_fails_raises_nothing_and_rests(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given a broker that is away
+    tried: list[str] = []
+
+    def refuse(_channel: Channel, queue: str, _message: Any, **_: Any) -> None:
+        tried.append(queue)
+        raise OperationalError("away")
+
+    monkeypatch.setattr(dispatch._Rest, "until", 0.0)
+    monkeypatch.setattr(Channel, "_put", refuse)
+    # When work is published again and again
+    for _ in range(5):
+        dispatch.advance_run(RUN)
+    # Then nothing is raised, and only the first tried to reach it
+    assert tried == ["nodes"]
+
+
+def test_the_app_counts_chords_in_the_plan_and_names_the_tasks_that_are_sent() -> None:
+    assert isinstance(celery.backend, PlanCountedBackend)
+    assert celery.conf.task_acks_late is False
+    assert celery.conf.worker_disable_prefetch is True
+    assert celery.conf.accept_content == ["json"]
+    for entry in celery.conf.beat_schedule.values():
+        assert entry["options"]["expires"] == entry["schedule"]
