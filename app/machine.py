@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -23,6 +24,7 @@ ROOT = Path(__file__).parent.parent
 READY_SECONDS = 90.0
 FLOWER_HOST, FLOWER_USER = "127.0.0.1", "flex"
 OPTIONAL_PROGRAMS = ("flower",)
+DEATH_SIGNALS = {"web": signal.SIGINT}  # gunicorn then takes its workers along; killed, it would leave them serving
 GRACE_SECONDS = {"web": 12.0, "worker": 30.0, "flower": 3.0, "beat": 5.0}
 
 
@@ -132,6 +134,7 @@ class Machine:
                     folder=ROOT,
                     environ=environ,
                     grace_seconds=GRACE_SECONDS.get(kind, 10.0),
+                    death_signal=DEATH_SIGNALS.get(kind, signal.SIGKILL),
                     essential=kind not in OPTIONAL_PROGRAMS,
                     address=addresses.get(kind),
                     prepare=self._forget_schedule if kind == "beat" else lambda: None,

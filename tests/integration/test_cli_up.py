@@ -16,12 +16,12 @@ import pytest
 
 from app.client import FlexClient
 from app.data_folder import DataFolder
+from app.ports import answers
 from app.programs import wait_until
 from models.settings import child_environ
 from tests.support.servers import make_data_dir
 from tests.support.stack import ROOT, SETTINGS, example, run_to_end
 
-PORT = 24003
 pytestmark = pytest.mark.xdist_group("stack")
 
 
@@ -32,7 +32,14 @@ def data_dir() -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def start(data_dir: Path, *arguments: str, port: int = PORT) -> subprocess.Popen[str]:
+@pytest.fixture
+def port() -> int:
+    """A port that nobody else uses while this test runs."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as probe:
+        return int(probe.getsockname()[1])
+
+
+def start(data_dir: Path, port: int, *arguments: str) -> subprocess.Popen[str]:
     """Start `flex` with servers of its own, whatever the environment of the tests says."""
     environ = {
         **SETTINGS,
@@ -40,7 +47,7 @@ def start(data_dir: Path, *arguments: str, port: int = PORT) -> subprocess.Popen
         "REDIS_URL": "",
         "FLEX_DATA_DIR": str(data_dir),
         "FLEX_SERVER_PORT": str(port),
-        "FLEX_FLOWER_PORT": str(port + 1000),
+        "FLEX_FLOWER_PORT": "25600",
     }
     return subprocess.Popen(
         [sys.executable, "-m", "app.cli", *arguments],
@@ -64,8 +71,8 @@ def is_gone(pid: int) -> bool:
         return True
 
 
-def test_demo_runs_the_sample_prints_the_variants_and_stops_everything(data_dir: Path) -> None:
-    outcome, _ = start(data_dir, "demo").communicate(timeout=110)
+def test_demo_runs_the_sample_prints_the_variants_and_stops_everything(data_dir: Path, port: int) -> None:
+    outcome, _ = start(data_dir, port, "demo").communicate(timeout=110)
 
     assert "copyVariants 2 of 2" in outcome, outcome
     assert "completed." in outcome
@@ -77,18 +84,18 @@ def test_demo_runs_the_sample_prints_the_variants_and_stops_everything(data_dir:
     folder.release()
 
 
-def test_up_supervises_its_servers_takes_the_next_port_and_stops_on_ctrl_c(data_dir: Path) -> None:
+def test_up_supervises_its_servers_takes_the_next_port_and_stops_on_ctrl_c(data_dir: Path, port: int) -> None:
     # Given a taken port
-    with closing(socket.create_server(("127.0.0.1", PORT))):
+    with closing(socket.create_server(("127.0.0.1", port))):
         # When everything is started there
-        process = start(data_dir, "up", "--plain")
+        process = start(data_dir, port, "up", "--plain")
         with process:
             assert wait_until(lambda: bool((DataFolder(data_dir).read_state() or {}).get("ready")), 90)
             state = DataFolder(data_dir).read_state()
             assert state is not None
 
             # Then web listens on the next free one
-            assert state["webUrl"] != f"http://127.0.0.1:{PORT}"
+            assert state["webUrl"] != f"http://127.0.0.1:{port}"
 
             # And servers that are killed come back, with what they held
             before = pids(data_dir)
@@ -106,14 +113,14 @@ def test_up_supervises_its_servers_takes_the_next_port_and_stops_on_ctrl_c(data_
             process.send_signal(signal.SIGINT)
             output, _ = process.communicate(timeout=60)
             assert process.returncode == 0, output[-3000:]
-    assert "port 24003 is taken; web listens on" in output
+    assert f"port {port} is taken; web listens on" in output
     assert "Flex is ready." in output
     assert all(is_gone(pid) for pid in running.values())
 
 
-def test_a_killed_up_takes_everything_with_it_and_the_next_one_starts(data_dir: Path) -> None:
+def test_a_killed_up_takes_everything_with_it_and_the_next_one_starts(data_dir: Path, port: int) -> None:
     # Given a running machine
-    process = start(data_dir, "up", "--plain")
+    process = start(data_dir, port, "up", "--plain")
     with process:
         assert wait_until(lambda: bool((DataFolder(data_dir).read_state() or {}).get("ready")), 90)
         running = pids(data_dir)
@@ -124,9 +131,10 @@ def test_a_killed_up_takes_everything_with_it_and_the_next_one_starts(data_dir: 
 
     # Then nothing stays behind
     assert wait_until(lambda: all(is_gone(pid) for pid in running.values()), 15)
+    assert wait_until(lambda: not answers("127.0.0.1", port), 15)
 
     # And a run finds the data as they were
-    again = start(data_dir, "run", "docs/examples/linkedin.json")
+    again = start(data_dir, port, "run", "docs/examples/linkedin.json")
     output, _ = again.communicate(timeout=110)
     assert again.returncode == 0, output
     assert "starting one for the duration" in output

@@ -77,11 +77,11 @@ def test_a_killed_process_is_started_again_and_the_others_are_left_alone(stage: 
 
 def test_an_essential_crash_loop_stops_all_and_shows_the_last_lines(stage: Stage) -> None:
     with pytest.raises(CrashLoopError, match=r"(?s)broken ended 6 times in a row, last with exit code 3.*no bread"):
-        stage.supervisor.start([stage.program("broken", "print('no bread'); raise SystemExit(3)")])
+        stage.supervisor.start([never_ready(stage.program("broken", "print('no bread'); raise SystemExit(3)"))])
 
 
 def test_a_crash_loop_of_something_optional_is_given_up_and_the_rest_goes_on(stage: Stage) -> None:
-    broken = replace(stage.program("extra", "raise SystemExit(1)"), essential=False)
+    broken = never_ready(replace(stage.program("extra", "raise SystemExit(1)"), essential=False))
 
     stage.supervisor.start([broken, stage.program("main")])
 
@@ -89,7 +89,7 @@ def test_a_crash_loop_of_something_optional_is_given_up_and_the_rest_goes_on(sta
 
 
 def test_a_program_that_is_never_ready_is_named(stage: Stage) -> None:
-    mute = replace(stage.program("mute"), ready=lambda: False)
+    mute = never_ready(stage.program("mute"))
 
     with pytest.raises(StartTimeoutError, match=r"not ready after 0.3 s: mute"):
         stage.supervisor.start([mute], seconds=0.3)
@@ -153,6 +153,10 @@ def test_a_leftover_is_ended_only_when_it_is_what_the_pid_file_means(tmp_path: P
 @pytest.mark.parametrize(("code", "words"), [(0, "exit code 0"), (-9, "SIGKILL"), (-63, "signal 63")])
 def test_an_ending_is_told_in_words(code: int, words: str) -> None:
     assert ending(code) == words
+
+
+def never_ready(program: Program) -> Program:
+    return replace(program, ready=lambda: False)
 
 
 def is_zombie(pid: int) -> bool:
