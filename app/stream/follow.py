@@ -89,12 +89,12 @@ class Follower:
                 yield from self._heartbeat()
                 self._subscription.pause(OUTAGE_PAUSE_SECONDS)
                 continue
-            if not page:
-                self._caught_up(self._subscription.run_id, self.position)
-                return
             for wire in page:
                 yield self._pass(wire)
                 self._subscription.touch()
+            if len(page) < self._log.page:
+                self._caught_up(self._subscription.run_id, self.position)
+                return
 
     def _listen(self) -> Iterator[Wire | Signal]:
         """Take one frame from the queue, or find that there is none."""

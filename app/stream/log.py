@@ -29,6 +29,9 @@ class RunState:
 class RunLog(Protocol):
     """The log of every run, for a reader who was already allowed to see the run."""
 
+    page: int
+    """How many frames one answer holds at most; a shorter one has seen the log to its end."""
+
     def frames(self, run_id: str, after: int) -> list[Mapping[str, Any]]:
         """Return the next page of frames behind `after`, in the order of their seq; empty when there are none."""
 

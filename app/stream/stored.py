@@ -15,6 +15,8 @@ PAGE = 100
 class StoredLog:
     """The log in Postgres. The relay serves every tenant, so it reads as the service itself."""
 
+    page = PAGE
+
     def frames(self, run_id: str, after: int) -> list[Mapping[str, Any]]:
         with open_unit(tenant=None) as unit:
             return [frame.as_json() for frame in unit.events.page(run_id, after=after, limit=PAGE)]

@@ -39,7 +39,7 @@ class MemoryLog:
         self.statuses: dict[str, str] = {}
         self.down = False
         self.questions = 0
-        self._page = page
+        self.page = page
         self._lock = threading.Lock()
 
     def append(self, *frames: Frame) -> None:
@@ -51,7 +51,7 @@ class MemoryLog:
         self._fail_when_down()
         with self._lock:
             behind = [one.as_json() for one in self.stored.get(run_id, []) if one.seq > after]
-        return list(behind[: self._page])
+        return list(behind[: self.page])
 
     def last_seqs(self, run_ids: Iterable[str]) -> dict[str, int]:
         self._fail_when_down()

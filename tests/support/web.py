@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -71,15 +72,15 @@ class WebServer:
     def __init__(self, variables: dict[str, str]) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
+        # A file, not a pipe: a server whose log nobody reads would stop when the pipe is full.
+        self._written = tempfile.TemporaryFile(mode="w+", encoding="utf-8", errors="replace")  # noqa: SIM115 - closed by stop
         self.process = subprocess.Popen(
             [str(Path(sys.executable).with_name("gunicorn")), "-c", "app/gunicorn_conf.py", "app.wsgi:app"],
             cwd=ROOT,
             env=child_environ({**variables, "FLEX_SERVER_PORT": str(self.port)}),
-            stdout=subprocess.PIPE,
+            stdout=self._written,
             stderr=subprocess.STDOUT,
-            text=True,
         )
-        self.log = ""
         self._wait_until_alive()
 
     def _wait_until_alive(self) -> None:
@@ -99,16 +100,24 @@ class WebServer:
         """Send TERM and return how many seconds the server took to exit."""
         begun = time.monotonic()
         self.process.send_signal(signal.SIGTERM)
-        self.log += self.process.communicate(timeout=20)[0]
+        self.process.wait(20)
         return time.monotonic() - begun
 
     def stop(self) -> str:
         """End the server whatever it does; return what it wrote."""
-        if self.process.poll() is None:
-            self.process.kill()
-        if self.process.stdout is not None and not self.process.stdout.closed:
-            self.log += self.process.communicate(timeout=20)[0]
-        return self.log
+        self.process.kill()
+        self.process.wait(20)
+        log = self.log
+        self._written.close()
+        return log
+
+    @property
+    def log(self) -> str:
+        """What the server has written so far."""
+        if self._written.closed:
+            return ""
+        self._written.seek(0)
+        return self._written.read()
 
 
 @contextmanager

@@ -164,7 +164,7 @@ def test_a_client_that_does_not_read_is_cut_off_and_others_are_served(web_server
             with open_unit(tenant=None) as unit:
                 unit.events.append(new_run, Draft("log", {"text": text}))
         # Then its place is freed within seconds
-        wait_until(lambda: listeners(web_server) == 0, seconds=25)
+        wait_until(lambda: listeners(web_server) == 0, seconds=60)
     # And a client that reads gets everything
     end(new_run)
     with open_stream(f"{web_server.url}{FLEX}/runs/{new_run}/events") as response:
@@ -192,12 +192,12 @@ def test_a_server_that_stops_tells_its_streams_and_exits_within_seconds(
     for thread in threads:
         thread.join(5)
     # Then each stream was told to come back, and the server is gone
-    assert took < 8
+    assert took < 10
     assert len(words) == len(threads)
     for marks in words:
         assert marks[-2:] == [{"comment": "server-restart"}, {"retry": "500"}]
     assert server.process.returncode == 0
-    assert "Traceback" not in server.log
+    assert "Traceback" not in server.stop()
 
 
 def test_a_slow_query_freezes_neither_streams_nor_requests(web_server: WebServer, new_run: str) -> None:
