@@ -25,7 +25,7 @@ from models.repositories.plans import PlanRepository
 from models.repositories.runs import RunRepository
 from models.repositories.service import CanaryRepository
 from models.scope import DEFAULT_TENANT
-from models.telemetry import observe_frame
+from models.telemetry import observe_frame, observe_status
 
 logger = structlog.get_logger(__name__)
 
@@ -60,7 +60,7 @@ class UnitOfWork:
 
     @cached_property
     def capabilities(self) -> CapabilityRepository:
-        return CapabilityRepository(self._connection, self.tenant_id)
+        return CapabilityRepository(self._connection, self.tenant_id, self.on_commit)
 
     @cached_property
     def hitl(self) -> HitlRepository:
@@ -91,6 +91,8 @@ def open_unit(tenant: str | None = DEFAULT_TENANT, *, bus: Bus | None = None) ->
         (bus or live_bus()).publish(frames)
         for frame in frames:
             observe_frame(frame.as_json(), frame.tenant_id)
+    for change in unit.events.moved:
+        observe_status(change)
     for action in unit.after_commit:
         try:
             action()

@@ -18,6 +18,7 @@ from models.events.frames import Draft, Frame
 from models.scope import Repository
 from models.tables import flex_events, flex_runs
 from models.tables.base import clock
+from models.telemetry.facts import StatusChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +37,13 @@ class Reservation:
 
 
 class EventLog(Repository):
-    """Frames of runs, by run and number; `written` are those of this transaction."""
+    """Frames of runs, by run and number; `written` are those of this transaction, `moved` its changes of status."""
 
     def __init__(self, connection: Connection, tenant_id: str | None) -> None:
         super().__init__(connection, tenant_id)
         self.written: list[Frame] = []
+        self.moved: list[StatusChange] = []
+        self._status: dict[str, str] = {}
 
     def reserve(
         self,
@@ -70,6 +73,8 @@ class EventLog(Repository):
                 flex_runs.c.plan_version,
                 flex_runs.c.correlation_id,
                 flex_runs.c.last_seq,
+                flex_runs.c.reason,
+                flex_runs.c.created_at,
                 total.label("reserved"),
                 clock.label("now"),
             )
@@ -79,6 +84,8 @@ class EventLog(Repository):
         row = self.connection.execute(statement).one_or_none()
         if row is None:
             return None
+        if changes and "status" in changes:
+            self.note_status(run_id, row)
         return Reservation(
             run_id,
             row.tenant_id,
@@ -89,6 +96,29 @@ class EventLog(Repository):
             row.last_seq,
             row.reserved,
             row.now,
+        )
+
+    def know_status(self, run_id: str, status: str) -> None:
+        """Remember which status a run had when its lock was taken."""
+        self._status[run_id] = status
+
+    def note_status(self, run_id: str, row: Any) -> None:
+        """Note the status that a run has now, by its row and the clock, unless it is the one that it had before."""
+        previous = self._status.get(run_id)
+        self._status[run_id] = row.status
+        if previous == row.status:
+            return
+        self.moved.append(
+            StatusChange(
+                run_id=run_id,
+                tenant_id=row.tenant_id,
+                correlation_id=row.correlation_id,
+                plan_version=row.plan_version,
+                status=row.status,
+                previous=previous,
+                reason=row.reason,
+                age_ms=(row.now - row.created_at).total_seconds() * 1000,
+            )
         )
 
     def write(self, held: Reservation, drafts: Sequence[Draft]) -> list[Frame]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, or_, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from models.errors import BuiltinCapabilityError, CapabilityNotFoundError
@@ -16,6 +17,7 @@ from models.scope import EVERY_TENANT, Repository
 from models.settings import get_settings
 from models.tables import flex_capabilities
 from models.tables.base import clock
+from models.telemetry import CapabilityChange, observe_capability
 from planner.contracts.capabilities import Capability, RegistrySnapshot, expired
 
 columns = flex_capabilities.c
@@ -47,7 +49,16 @@ _snapshots = _Snapshots()
 
 
 class CapabilityRepository(Repository):
-    """Capabilities that one tenant may use: its own and the built-in ones."""
+    """Capabilities that one tenant may use: its own and the built-in ones.
+
+    What is registered or taken away is told through `on_commit`, which calls back once that is committed.
+    """
+
+    def __init__(
+        self, connection: Connection, tenant_id: str | None, on_commit: Callable[[Callable[[], object]], None]
+    ) -> None:
+        super().__init__(connection, tenant_id)
+        self._on_commit = on_commit
 
     def register(self, capability: Capability) -> Capability:
         """Store a registration, first or repeated; it is active from now on.
@@ -76,7 +87,9 @@ class CapabilityRepository(Repository):
             statement.on_conflict_do_update(index_elements=["tenant_id", "capability_id"], set_=values)
         )
         _snapshots.forget()
-        return self.get(capability.capability_id)
+        registered = self.get(capability.capability_id)
+        self._tell(registered)
+        return registered
 
     def heartbeat(self, capability_id: str) -> Capability:
         """Note that the capability is alive; one that had expired is active again. Raises CapabilityNotFoundError."""
@@ -89,7 +102,9 @@ class CapabilityRepository(Repository):
         """
         if self._is_builtin(capability_id):
             raise BuiltinCapabilityError(data={"capabilityId": capability_id})
-        return self._touch(capability_id, status="inactive")
+        gone = self._touch(capability_id, status="inactive")
+        self._tell(gone, reason="deregistered")
+        return gone
 
     def get(self, capability_id: str) -> Capability:
         """Return one capability as it is now, not as the cache has it. Raises CapabilityNotFoundError."""
@@ -142,6 +157,17 @@ class CapabilityRepository(Repository):
                 .values(status="inactive", updated_at=clock)
             )
         return [row["capability_id"] for row in silent]
+
+    def _tell(self, capability: Capability, *, reason: str | None = None) -> None:
+        change = CapabilityChange(
+            capability_id=capability.capability_id,
+            tenant_id=EVERY_TENANT if capability.builtin else self.owner,
+            version=capability.version,
+            status=capability.status,
+            builtin=capability.builtin,
+            reason=reason,
+        )
+        self._on_commit(lambda: observe_capability(change))
 
     def _visible(self) -> ColumnElement[bool]:
         return or_(self.mine(flex_capabilities), columns.tenant_id == EVERY_TENANT)

@@ -126,8 +126,9 @@ class RunRepository(Repository):
     ) -> Run:
         """Store a pending run and its `start` frame; it wakes by itself if nobody is told."""
         run_id = run_id or f"flex_{uuid.uuid4().hex}"
-        self.connection.execute(
-            insert(flex_runs).values(
+        created = self.connection.execute(
+            insert(flex_runs)
+            .values(
                 run_id=run_id,
                 tenant_id=self.owner,
                 objective=envelope.objective,
@@ -140,7 +141,9 @@ class RunRepository(Repository):
                 wake_at=clock,
                 waiting_for="a worker to plan it",
             )
+            .returning(*_STATUS_COLUMNS, clock.label("now"))
         )
+        self._log.note_status(run_id, created.one())
         payload = {"runId": run_id, "threadId": envelope.thread_id, "correlationId": correlation_id}
         self._log.append(run_id, Draft("start", payload))
         return self.get(run_id)
@@ -157,15 +160,23 @@ class RunRepository(Repository):
             .where(flex_runs.c.run_id == run_id, self.mine(flex_runs))
             .with_for_update()
         )
-        return _one(self.connection.execute(statement).mappings().one_or_none(), run_id)
+        run = _one(self.connection.execute(statement).mappings().one_or_none(), run_id)
+        self._log.know_status(run_id, run.status)
+        return run
 
     def change(self, run_id: str, **values: Any) -> None:
         """Set columns of a run whose lock is held."""
-        self.connection.execute(
+        statement = (
             update(flex_runs)
             .where(flex_runs.c.run_id == run_id, self.mine(flex_runs))
             .values(updated_at=clock, **values)
         )
+        if "status" not in values:
+            self.connection.execute(statement)
+            return
+        changed = self.connection.execute(statement.returning(*_STATUS_COLUMNS, clock.label("now"))).one_or_none()
+        if changed is not None:
+            self._log.note_status(run_id, changed)
 
     def wake(self, run_id: str) -> None:
         """Let the next sweep look at a run."""
@@ -262,8 +273,13 @@ class RunRepository(Repository):
                 dispatch_count=0,
                 updated_at=clock,
             )
-        )
-        return self.get(run_id) if claimed.rowcount else None
+            .returning(*_STATUS_COLUMNS, flex_runs.c.planning_attempt, clock.label("now"))
+        ).one_or_none()
+        if claimed is None:
+            return None
+        self._log.know_status(run_id, "pending" if claimed.planning_attempt == 1 else "planning")
+        self._log.note_status(run_id, claimed)
+        return self.get(run_id)
 
     def extend_planning(self, worker: str, lease_seconds: float) -> set[tuple[str, str, int]]:
         """Extend the planning leases of `worker`; return (run id, "", attempt) still held."""
@@ -293,6 +309,17 @@ class RunRepository(Repository):
             .returning(flex_runs.c.run_id, flex_runs.c.nudges)
         )
         return [(row.run_id, row.nudges) for row in self.connection.execute(statement)]
+
+
+_STATUS_COLUMNS = (
+    flex_runs.c.tenant_id,
+    flex_runs.c.correlation_id,
+    flex_runs.c.plan_version,
+    flex_runs.c.status,
+    flex_runs.c.reason,
+    flex_runs.c.created_at,
+)
+"""What is told of a run that has another status."""
 
 
 def seconds(amount: float) -> ColumnElement[Any]:

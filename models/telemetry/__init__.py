@@ -1,0 +1,9 @@
+"""What can be seen of a service from outside: lines, metrics and traces, made from what has been committed."""
+
+from models.telemetry.facts import Call as Call
+from models.telemetry.facts import CapabilityChange as CapabilityChange
+from models.telemetry.facts import StatusChange as StatusChange
+from models.telemetry.logs import configure_logging as configure_logging
+from models.telemetry.observe import observe_capability as observe_capability
+from models.telemetry.observe import observe_frame as observe_frame
+from models.telemetry.observe import observe_status as observe_status

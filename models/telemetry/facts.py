@@ -1,0 +1,45 @@
+"""What observers are told: plain values of what has been committed, which reach back into no transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class StatusChange:
+    """A run has another status than before; `age_ms` is the time since the run was created, `previous` None then."""
+
+    run_id: str
+    tenant_id: str
+    correlation_id: str
+    plan_version: int
+    status: str
+    previous: str | None
+    reason: str | None
+    age_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class CapabilityChange:
+    """A capability has been registered (by itself when it is built in) or taken out of the registry."""
+
+    capability_id: str
+    tenant_id: str
+    version: str
+    status: str
+    builtin: bool
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of an agent, as it is about to be made."""
+
+    run_id: str
+    correlation_id: str | None
+    tenant_id: str
+    plan_version: int
+    node_id: str
+    capability_id: str
+    attempt: int
+    agent: str

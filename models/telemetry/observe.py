@@ -1,0 +1,106 @@
+"""Observers of what has been committed: each is told alone, and the fault of one is nobody else's.
+
+A fact is written once, as a frame or as a change of a row; what observers make of it (a line, an update of a metric, a
+span) follows from that and never decides anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from typing import Any
+
+import structlog
+
+from models.telemetry.facts import CapabilityChange, StatusChange
+from models.telemetry.lines import WARNINGS, facts_of, name_of
+from models.telemetry.updates import updates_of_frame, updates_of_status
+
+FrameObserver = Callable[[Mapping[str, Any], str], None]
+StatusObserver = Callable[[StatusChange], None]
+
+logger = structlog.get_logger("flex")
+
+
+def observe_frame(frame: Mapping[str, Any], tenant_id: str) -> None:
+    """Tell every observer of a stored frame, given as clients see it; never raises."""
+    for observer in FRAME_OBSERVERS:
+        _tell(observer, frame, tenant_id)
+
+
+def observe_status(change: StatusChange) -> None:
+    """Tell every observer that a run has another status; never raises."""
+    for observer in STATUS_OBSERVERS:
+        _tell(observer, change)
+
+
+def observe_capability(change: CapabilityChange) -> None:
+    """Tell that a capability has been registered or taken out; never raises."""
+    _tell(write_capability_line, change)
+
+
+def write_line(frame: Mapping[str, Any], tenant_id: str) -> None:
+    """Write the line of a frame."""
+    name = name_of(frame)
+    write = logger.warning if name in WARNINGS else logger.info
+    write(name, **facts_of(frame, tenant_id))
+
+
+def write_status_line(change: StatusChange) -> None:
+    """Write the line of a run's new status, and one more when it now waits for a person."""
+    facts: dict[str, Any] = {
+        "run_id": change.run_id,
+        "correlation_id": change.correlation_id,
+        "tenant": change.tenant_id,
+        "plan_version": change.plan_version,
+        "status": change.status,
+        "previous": change.previous,
+        "reason": change.reason,
+        "duration_ms": round(change.age_ms, 1),
+    }
+    known = {name: value for name, value in facts.items() if value is not None}
+    logger.info("flex_run_status", **known)
+    if change.status == "awaiting_hitl":
+        logger.info("flex_hitl_pause", **known)
+    elif change.status == "awaiting_human":
+        logger.info("flex_human_node_pause", **known)
+
+
+def write_capability_line(change: CapabilityChange) -> None:
+    """Write the line of a registration, a built-in capability's own one, or a removal."""
+    facts = {"capability_id": change.capability_id, "tenant": change.tenant_id, "version": change.version}
+    if change.status == "inactive":
+        logger.info("flex_capability_marked_inactive", **facts, reason=change.reason)
+    elif change.builtin:
+        logger.info("flex_capability_self_registered", **facts)
+    else:
+        logger.info("flex_capability_registered", **facts)
+
+
+def note_frame_updates(frame: Mapping[str, Any], tenant_id: str) -> None:
+    """Write what a frame adds to the metrics, at level `debug`."""
+    _note(updates_of_frame(frame), run_id=frame["runId"], tenant=tenant_id)
+
+
+def note_status_updates(change: StatusChange) -> None:
+    """Write what a run's new status adds to the metrics, at level `debug`."""
+    _note(updates_of_status(change), run_id=change.run_id, tenant=change.tenant_id)
+
+
+def _note(updates: Iterable[tuple[str, float, Mapping[str, str]]], **about: str) -> None:
+    for metric, value, labels in updates:
+        logger.debug("flex_metric", metric=metric, value=value, labels=dict(labels), **about)
+
+
+def _tell(observer: Callable[..., None], *told: Any) -> None:
+    try:
+        observer(*told)
+    except Exception as error:  # noqa: BLE001 - the transaction stands; its observers may not undo what follows it
+        with suppress(Exception):
+            logger.error(  # noqa: TRY400 - the error's text may hold contents
+                "flex_telemetry_process_error", observer=observer.__name__, error=type(error).__name__
+            )
+
+
+FRAME_OBSERVERS: list[FrameObserver] = [write_line, note_frame_updates]
+STATUS_OBSERVERS: list[StatusObserver] = [write_status_line, note_status_updates]
