@@ -26,6 +26,12 @@ TRAITS = ("languages", "formats", "strengths", "limitations")
 ON_DECLINE = ("fail_run", "requeue", "escalate")
 PRIORITIES = ("urgent", "high", "normal", "low")
 MAX_URL = 2_000
+# Bounds that no honest registration meets, within which sums and dates stay what the rest can reckon with.
+MAX_ATTEMPT_SECONDS = 86_400
+MAX_WAIT_SECONDS = 366 * 86_400
+MAX_NOTIFICATIONS = 1_000
+MAX_TOKENS = 10**9
+MAX_PRICE = 1_000_000
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 
 
@@ -117,6 +123,8 @@ def _read_identity(reader: ObjectReader) -> dict[str, Any]:
 def _read_character(reader: ObjectReader) -> dict[str, Any]:
     """Read what selection and prompts go by: traits, cost, models, templates, tools, metadata."""
     metadata = reader.free("metadata") or {}
+    if recognised := ObjectReader.of(metadata, "/metadata", reader.problems):
+        _read_within(recognised, "timeoutSeconds", above=0, most=MAX_ATTEMPT_SECONDS)
     policy = metadata.get("postConditionPolicy")
     if policy is not None and (inner := ObjectReader.of(policy, "/metadata/postConditionPolicy", reader.problems)):
         inner.integer("maxRetries", 0)
@@ -128,6 +136,12 @@ def _read_character(reader: ObjectReader) -> dict[str, Any]:
         "tools_allowlist": reader.texts("toolsAllowlist") or (),
         "metadata": {key: value for key, value in metadata.items() if key not in DERIVED_METADATA},
     }
+
+
+def _read_within(reader: ObjectReader, key: str, *, above: float, most: float) -> None:
+    value = reader.number(key, above=above)
+    if value is not None and value > most:
+        reader.report(key, f"must be at most {most:g}", "range")
 
 
 def _read_traits(reader: ObjectReader) -> dict[str, Any] | None:
@@ -146,10 +160,10 @@ def _read_cost(reader: ObjectReader) -> dict[str, Any] | None:
         return None
     cost.text("tier")
     cost.text("currency")
-    cost.integer("estimatedTokens", 0)
+    cost.integer("estimatedTokens", 0, MAX_TOKENS)
     price = cost.number("pricePer1kTokens")
-    if price is not None and price < 0:
-        cost.report("pricePer1kTokens", "must be at least 0", "range")
+    if price is not None and not 0 <= price <= MAX_PRICE:
+        cost.report("pricePer1kTokens", f"must be 0 to {MAX_PRICE}", "range")
     cost.close()
     return cost.raw
 
@@ -184,8 +198,8 @@ def _read_heartbeat(reader: ObjectReader) -> dict[str, Any] | None:
     beat = reader.child("heartbeat")
     if beat is None:
         return None
-    beat.integer("intervalSeconds", 1, required=True)
-    beat.integer("timeoutSeconds", 1)
+    beat.integer("intervalSeconds", 1, MAX_WAIT_SECONDS, required=True)
+    beat.integer("timeoutSeconds", 1, MAX_WAIT_SECONDS)
     beat.close()
     return beat.raw
 
@@ -198,8 +212,8 @@ def _read_assignment(reader: ObjectReader) -> dict[str, Any] | None:
     defaults.text("assignedTo")
     defaults.text("instructions")
     defaults.texts("notifyChannels")
-    defaults.integer("maxNotifications", 1)
-    defaults.integer("timeoutSeconds", 1)
+    defaults.integer("maxNotifications", 1, MAX_NOTIFICATIONS)
+    defaults.integer("timeoutSeconds", 1, MAX_WAIT_SECONDS)
     defaults.choice("onDecline", ON_DECLINE)
     defaults.choice("priority", PRIORITIES)
     return defaults.raw

@@ -164,6 +164,17 @@ def test_optional_inputs_may_stand_alone_or_in_the_contract_too():
             {"cost": {"estimatedTokens": -1, "pricePer1kTokens": -0.1}},
             {"/cost/estimatedTokens", "/cost/pricePer1kTokens"},
         ),
+        (
+            {"cost": {"estimatedTokens": 10**350, "pricePer1kTokens": 1e308}},
+            {"/cost/estimatedTokens", "/cost/pricePer1kTokens"},
+        ),
+        ({"metadata": {"timeoutSeconds": "soon"}}, {"/metadata/timeoutSeconds"}),
+        ({"metadata": {"timeoutSeconds": 0}}, {"/metadata/timeoutSeconds"}),
+        ({"metadata": {"timeoutSeconds": 1e300}}, {"/metadata/timeoutSeconds"}),
+        (
+            {"heartbeat": {"intervalSeconds": 10**300, "timeoutSeconds": 10**15}},
+            {"/heartbeat/intervalSeconds", "/heartbeat/timeoutSeconds"},
+        ),
         ({"preferredModels": [""]}, {"/preferredModels/0"}),
         (
             {"heartbeat": {"intervalSeconds": 0, "timeoutSeconds": 1.5}},
