@@ -166,10 +166,10 @@ def facets_from(envelope: TaskEnvelope, catalogue: FacetCatalogue) -> Intake:
     )
 
 
-def default_facets(expected_format: str | None, channel: str | None, objective: str | None) -> str | None:
-    """Return the deliverable facet that a freeform contract asks for by these words, the first that tells."""
-    for words in (expected_format, channel, objective):
-        lowered = (words or "").lower()
+def default_facets(*texts: str | None) -> str | None:
+    """Return the deliverable facet that a freeform contract asks for by these texts, the first that tells."""
+    for text in texts:
+        lowered = (text or "").lower()
         for facet, hints in DELIVERABLES:
             if any(hint in lowered for hint in hints):
                 return facet

@@ -49,7 +49,7 @@ def read_request(envelope: TaskEnvelope, catalogue: FacetCatalogue) -> PlanReque
     policy = envelope.policies.planner
     contract = envelope.output_contract
     idle = _not_acted_on(envelope.policies)
-    expected = default_facets(contract.expected_format, intake.channel, envelope.objective)
+    expected = default_facets(contract.expected_format, intake.channel, contract.instructions, envelope.objective)
     return PlanRequest(
         contract=contract,
         given=intake.values,

@@ -169,7 +169,7 @@ def _unmatched(request: PlanRequest, place: Place) -> Diagnostic:
 def _nothing_expected() -> Diagnostic:
     return Diagnostic(
         "no_deliverable",
-        "The freeform contract does not say what is to be made, nor do its format, the channel or the objective tell.",
+        "Neither format and instructions of the freeform contract nor channel and objective say what is to be made.",
         pointer="/outputContract",
         suggestion="Set outputContract.expectedFormat or inputs.channel, or use a contract of facets.",
     )

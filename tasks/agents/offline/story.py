@@ -28,7 +28,7 @@ _ON_CHANNEL = re.compile(
 )
 _PROPER_NAME = re.compile(r"(?:[A-Z][\w&'-]*[a-z][\w&'-]*)(?:\s+(?:[A-Z][\w&'-]*|&|of(?=\s[A-Z])))*")
 _NAMED_BRANCH = re.compile(
-    r"(?:variants?|versions?|options?|branch(?:es)?|posts?|directions?|texts?|drafts?)\s+(?P<label>[A-Za-z]|\d{1,2})\b"
+    r"(?:variants?|versions?|options?|branch(?:es)?|posts?|directions?|texts?|drafts?)\s+(?P<label>[A-Za-z]|\d{1,2})\b(?!\s+of\s+\d)"
     r"\s*(?:[:,\u2013-]|is|are|should be|must be|focus(?:es)?|talks?|tells?|covers?|deals?|shows?)?\s*"
     r"(?:about|on|with|of|around)?\s*(?P<focus>.+)",
     re.IGNORECASE | re.DOTALL,

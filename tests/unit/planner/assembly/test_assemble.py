@@ -224,8 +224,14 @@ def test_a_contract_of_facets_is_joined_when_there_are_branches() -> None:
 
 
 def test_a_freeform_contract_asks_for_the_facet_that_its_words_mean() -> None:
-    contract = {"mode": "freeform", "instructions": "A post for our blog.", "expectedFormat": "blog post"}
+    contract = {"mode": "freeform", "instructions": "Two pages at most.", "expectedFormat": "blog post"}
     plan = plan_for(linkedin(contract, inputs={"channel": None, "variantCount": None}))
+    assert plan.metadata["output"]["facets"] == ["longFormDraft"]
+
+
+def test_a_freeform_contract_without_a_format_is_known_by_its_instructions() -> None:
+    contract = {"mode": "freeform", "instructions": "An article for our blog."}
+    plan = plan_for(linkedin(contract, objective="Speak of boats", inputs={"channel": None, "variantCount": None}))
     assert plan.metadata["output"]["facets"] == ["longFormDraft"]
 
 

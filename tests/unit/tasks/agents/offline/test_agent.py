@@ -60,6 +60,19 @@ def test_a_branch_may_be_about_anything(instruction: str) -> None:
     assert "remote work" in " ".join(post.values()).lower()
 
 
+def test_how_many_variants_there_are_is_no_subject() -> None:
+    # Given branches that only hear which of how many they are
+    def written(label: str) -> dict[str, Any]:
+        told = (f"This is variant {label.upper()} of 3: make exactly one item.",)
+        bundle = bundle_for(branch=label, instructions=told, special_instructions=())
+        return dict(write(bundle)["copyVariants"][0])
+
+    # Then each writes about the company, and each something else
+    texts = [" ".join(written(label).values()) for label in "abc"]
+    assert not [text for text in texts if "exactly one" in text]
+    assert len(set(texts)) == 3
+
+
 def test_the_same_bundle_gives_the_same_words_whatever_run_it_belongs_to() -> None:
     bundle = asking(POST)
     again = replace(bundle, run_id="run_2", attempt=3, correlation_id=None, plan_version=4)
