@@ -20,6 +20,8 @@ REMEDIES = {
 }
 DEFAULT_REMEDY = "Look at the run's events for the cause, then start a new run."
 
+NO_USAGE = {"promptTokens": 0, "completionTokens": 0, "cost": 0.0}
+
 
 def summary(node: Node) -> dict[str, Any]:
     """Return a node as `plan_generated` shows it: who, what on, under which contracts, and why."""
@@ -29,15 +31,18 @@ def summary(node: Node) -> dict[str, Any]:
         **{name: whole[name] for name in shown},
         "status": "pending",
         "capabilityLabel": node.label,
-        "contracts": {
-            "inputMode": "json_schema" if node.input_schema else None,
-            "outputMode": "json_schema" if node.output_schema else None,
-        },
+        "contracts": contract_modes(node),
         "score": node.score.get("total") if node.score else None,
         "executorType": node.executor_type,
         "alternatives": list(node.alternatives),
         "metadata": dict(node.metadata),
     }
+
+
+def contract_modes(node: Node) -> dict[str, str | None]:
+    """Return how each side of a node is described; None where it takes or gives nothing of a form."""
+    schemas = {"inputMode": node.input_schema, "outputMode": node.output_schema}
+    return {side: "json_schema" if schema else None for side, schema in schemas.items()}
 
 
 def plan_generated(run_id: str, plan: PlanGraph) -> list[Draft]:
@@ -75,6 +80,8 @@ def node_start(node: Node, *, attempt: int, capability_id: str | None) -> Draft:
         "attempt": attempt,
         "executorType": node.executor_type,
         "facets": {"input": list(node.input_facets), "output": list(node.output_facets)},
+        "contracts": contract_modes(node),
+        "postConditionGuards": [dict(guard) for guard in node.post_guards],
     }
     if node.branch is not None:
         payload["branch"] = node.branch
@@ -101,7 +108,7 @@ def node_complete(
         "attempt": attempt,
         "output": output,
         "durationMs": round(duration_ms, 3),
-        "usage": dict(usage),
+        "usage": {**NO_USAGE, **usage},
         "executorType": node.executor_type,
         "provenance": dict(provenance),
         "postConditionResults": [],

@@ -66,6 +66,7 @@ def _claim(run_id: str, epoch: int) -> tuple[Run, RegistrySnapshot, TaskEnvelope
 
 def _requested(run: Run, envelope: TaskEnvelope, intake: Intake, registry: RegistrySnapshot) -> Draft:
     policies = envelope.raw.get("policies") or {}
+    planner = envelope.policies.planner.as_json()
     payload = {
         "runId": run.run_id,
         "attempt": run.planning_attempt,
@@ -79,6 +80,15 @@ def _requested(run: Run, envelope: TaskEnvelope, intake: Intake, registry: Regis
         },
         "policies": policies,
         "policyMetadata": {
+            "planner": {
+                "hasTopology": "topology" in planner,
+                "hasSelection": "selection" in planner,
+                "optimisation": planner.get("optimisation"),
+            },
+            "runtime": {
+                "count": len(envelope.policies.runtime),
+                "actions": [policy.action.type for policy in envelope.policies.runtime],
+            },
             "legacyNotes": list(envelope.policies.notes),
             "legacyFields": list(envelope.policies.legacy_fields),
             "notes": list(intake.notes),

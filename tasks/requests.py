@@ -18,7 +18,7 @@ MAX_SHOWN = 8_000
 def for_output(node: Node, state: NodeState, failure: Failure) -> NewRequest:
     """Ask for the output that no capability could give; an approval carries it, a rejection ends the node."""
     question = (
-        f"“{node.label}” has no valid output after {state.attempt} attempts. "
+        f"“{node.label}” has no valid output after {_times(state.attempt)}: {failure.message.rstrip('.')}. "
         "Supply the output, or reject it and end the run."
     )
     context = {
@@ -89,6 +89,10 @@ def contract_summary(node: Node) -> dict[str, Any]:
 def clipped(output: Any) -> Any:
     """Return a refused output as it is kept: a text that went out of hand is cut."""
     return output[:MAX_SHOWN] if isinstance(output, str) else output
+
+
+def _times(attempts: int) -> str:
+    return f"{attempts} attempt{'' if attempts == 1 else 's'}"
 
 
 def _payload(question: str, *, kind: str, urgency: str, free_form: bool, **more: Any) -> dict[str, Any]:

@@ -36,6 +36,14 @@ FrameType = Literal[
 ]
 
 
+STAMPS = {
+    "plan_generated": ("plan", "createdAt"),
+    "node_start": ("startedAt",),
+    "node_complete": ("completedAt",),
+}
+"""Where a payload repeats the moment of its frame, by type of frame."""
+
+
 @dataclass(frozen=True, slots=True)
 class Draft:
     """A frame before the log has numbered it."""
@@ -46,6 +54,12 @@ class Draft:
     message: str | None = None
     facet_provenance: Mapping[str, Any] | None = None
     plan_version: int | None = None
+
+    def stamped(self, moment: datetime) -> Mapping[str, Any] | None:
+        """Return the payload as it is stored by a frame of this moment."""
+        if self.payload is None or self.type not in STAMPS:
+            return self.payload
+        return _with(self.payload, STAMPS[self.type], timestamp_text(moment))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +98,12 @@ class Frame:
             "facetProvenance": self.facet_provenance,
         }
         return {key: value for key, value in body.items() if value is not None}
+
+
+def _with(body: Mapping[str, Any], path: tuple[str, ...], value: str) -> dict[str, Any]:
+    """Return a copy of `body` that holds `value` at `path`."""
+    name, *rest = path
+    return {**body, name: _with(body[name], tuple(rest), value) if rest else value}
 
 
 def timestamp_text(moment: datetime) -> str:
