@@ -139,7 +139,7 @@ class EventLog(Repository):
                 tenant_id=held.tenant_id,
                 node_id=draft.node_id,
                 message=draft.message,
-                payload=draft.payload,
+                payload=draft.stamped(held.now),
                 facet_provenance=draft.facet_provenance,
             )
             for offset, draft in enumerate(drafts)
