@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask, abort, request
 from flask_smorest import Api
 
-from app.api import capabilities, components, conditions, docs, facets, health, hitl, plan, runs
+from app.api import capabilities, components, conditions, docs, facets, health, hitl, metrics, plan, runs
 from policies.errors import InvalidInputError, Problem, pointer
 
 BLUEPRINTS = (
@@ -16,6 +16,7 @@ BLUEPRINTS = (
     facets.blueprint,
     conditions.blueprint,
     health.blueprint,
+    metrics.blueprint,
     docs.blueprint,
 )
 

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, Integer, Table, Text
+from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, Integer, Table, Text, text
 
 from models.tables.base import created, document, metadata, tenant
+
+COUNTED = (
+    "plan_requested",
+    "plan_rejected",
+    "plan_updated",
+    "node_retry",
+    "validation_error",
+    "policy_triggered",
+    "feedback_resolution",
+)
+"""Types whose frames `/metrics` counts, because no other table knows their number."""
+
+_COUNTED = ", ".join(f"'{kind}'" for kind in COUNTED)
 
 flex_events = Table(
     "flex_events",
@@ -22,4 +35,5 @@ flex_events = Table(
     created("timestamp"),
     CheckConstraint("seq > 0", name="seq_starts_at_one"),
     Index("ix_flex_events_tenant_id_timestamp", "tenant_id", "timestamp"),
+    Index("ix_flex_events_type_plan_version", "type", "plan_version", postgresql_where=text(f"type IN ({_COUNTED})")),
 )
