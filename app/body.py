@@ -7,8 +7,12 @@ from typing import Any
 from flask import current_app, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from app.aside import run_aside
 from policies.errors import FlexError
 from policies.strict_json import loads
+
+LARGE_BYTES = 65_536
+"""From here on, reading takes long enough to be felt by the streams of the same process."""
 
 
 class UnsupportedMediaTypeError(FlexError):
@@ -25,7 +29,8 @@ def read_json() -> Any:
     """
     if request.mimetype != "application/json" and not request.mimetype.endswith("+json"):
         raise UnsupportedMediaTypeError
-    return loads(_content())
+    content = _content()
+    return run_aside(lambda: loads(content)) if len(content) > LARGE_BYTES else loads(content)
 
 
 def read_optional_json() -> Any:

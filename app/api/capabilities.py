@@ -11,6 +11,7 @@ from flask_smorest import Blueprint
 from app.api.arguments import CapabilitiesQuery
 from app.api.decisions import read_heartbeat
 from app.api.operations import json_reply, operation
+from app.aside import run_aside
 from app.auth import tenant
 from app.body import read_json
 from app.extensions import services
@@ -35,8 +36,8 @@ RECORD = json_reply("The capability as registered", "CapabilityRecord")
 )
 def register_capability() -> Response:
     """Register a capability, for the first time or again; every problem of the registration is reported at once."""
-    shared = services()
-    capability = check_registration(read_json(), shared.catalogue)
+    raw, catalogue = read_json(), services().catalogue
+    capability = run_aside(lambda: check_registration(raw, catalogue))
     with open_unit(tenant()) as unit:
         stored = unit.capabilities.register(capability)
         active = unit.capabilities.snapshot(fresh=True).active()

@@ -9,6 +9,7 @@ from flask_smorest import Blueprint
 
 from app.api.operations import json_reply, operation
 from app.api.submission import read_envelope
+from app.aside import run_aside
 from app.auth import tenant
 from app.extensions import services
 from models.unit_of_work import open_unit
@@ -30,11 +31,11 @@ blueprint = Blueprint("plan", __name__, url_prefix="/api/v1/flex", description="
 )
 def preview_plan() -> Response:
     """Show the plan that an envelope would get; nothing is stored and nothing runs."""
-    envelope = read_envelope()
+    envelope, catalogue = read_envelope(), services().catalogue
     with open_unit(tenant()) as unit:
         registry = unit.capabilities.snapshot()
     try:
-        plan = assemble_plan(envelope, registry, services().catalogue)
+        plan = run_aside(lambda: assemble_plan(envelope, registry, catalogue))
     except PlanRejectedError as rejected:
         return jsonify(_rejection(rejected))
     score = float(plan.metadata.get("satisfactionScore", 1.0))

@@ -6,6 +6,7 @@ import structlog
 from flask import request
 
 from app import correlation
+from app.aside import run_aside
 from app.auth import tenant
 from app.body import read_json
 from app.doorbell import ring
@@ -24,7 +25,8 @@ def read_envelope() -> TaskEnvelope:
     raw = read_json()
     # Taken before the check, so that a refusal carries it too.
     correlation.adopt(raw.get("metadata") if isinstance(raw, dict) else None)
-    return check_envelope(raw, shared.catalogue, policies_enabled=shared.settings.policies_enabled)
+    policies_enabled = shared.settings.policies_enabled
+    return run_aside(lambda: check_envelope(raw, shared.catalogue, policies_enabled=policies_enabled))
 
 
 def submit() -> tuple[Run, Subscription]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import statistics
 import threading
 import time
 from collections.abc import Iterator
@@ -217,6 +218,32 @@ def test_a_slow_query_freezes_neither_streams_nor_requests(web_server: WebServer
                 assert client.get(f"{web_server.url}{FLEX}/runs/{new_run}").status_code == httpx2.codes.OK
         assert waiting.is_alive()
     waiting.join(10)
+
+
+def test_large_envelopes_do_not_hold_up_others(web_server: WebServer, envelope: dict[str, Any]) -> None:
+    # Given clients that send envelopes of almost the largest size, one after another
+    numbers = [{"number": number, "text": "x" * 20} for number in range(18_000)]
+    body = json.dumps({**envelope, "inputs": {**envelope["inputs"], "table": numbers}})
+    sending = [threading.Thread(target=_post_plans, args=(web_server, body, 4)) for _ in range(2)]
+    for thread in sending:
+        thread.start()
+    # When others ask small questions meanwhile
+    waits = []
+    with httpx2.Client(trust_env=False, timeout=5) as client:
+        while any(thread.is_alive() for thread in sending):
+            begun = time.monotonic()
+            assert client.get(f"{web_server.url}/healthz").status_code == httpx2.codes.OK
+            waits.append(time.monotonic() - begun)
+    # Then they are answered in between
+    assert len(waits) > 20
+    assert statistics.median(waits) < 0.1
+
+
+def _post_plans(server: WebServer, body: str, times: int) -> None:
+    with httpx2.Client(trust_env=False, timeout=30) as client:
+        for _ in range(times):
+            reply = client.post(f"{server.url}{FLEX}/plan", content=body, headers={"Content-Type": "application/json"})
+            assert reply.status_code == httpx2.codes.OK
 
 
 def test_a_chunked_body_over_the_limit_is_refused(web_server: WebServer) -> None:
