@@ -1,0 +1,39 @@
+"""The core on a database of each test's own, in this process, without Redis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from models.catalogue import catalogue
+from models.database import engine
+from models.events.bus import live_bus
+from models.repositories import capabilities
+from models.settings import get_settings
+from tests.support.loop import Loop
+
+
+def forget_process() -> None:
+    """Let this process read its settings and open its connections anew."""
+    if engine.cache_info().currsize:
+        engine().dispose()
+    for cached in (engine, get_settings, live_bus, catalogue):
+        cached.cache_clear()
+    capabilities._snapshots.forget()
+
+
+@pytest.fixture
+def database(monkeypatch: pytest.MonkeyPatch, database_url: str) -> Iterator[str]:
+    """This process's models, connected to a migrated database that only this test sees."""
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.delenv("REDIS_URL", raising=False)
+    forget_process()
+    yield database_url
+    forget_process()
+
+
+@pytest.fixture
+def loop(database: str, monkeypatch: pytest.MonkeyPatch) -> Loop:
+    """The run loop on that database, with messages and agents in the test's hand."""
+    return Loop(monkeypatch)
