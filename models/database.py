@@ -45,6 +45,7 @@ def make_engine(database_url: str, *, pool_size: int = 15, application: str = "f
         pool_timeout=10,
         pool_recycle=1800,
         json_serializer=dumps,
+        hide_parameters=True,  # an error's text ends in a log line, and parameters are what clients sent
         connect_args={"connect_timeout": 5, "application_name": application, "options": SESSION_OPTIONS},
     )
     event.listen(engine, "checkout", _ping_when_idle)

@@ -20,6 +20,9 @@ REMEDIES = {
 }
 DEFAULT_REMEDY = "Look at the run's events for the cause, then start a new run."
 
+MOST_RUNNERS_UP = 3
+"""How many of those that a capability was chosen over are told of; the stored plan names them all."""
+
 NO_USAGE = {"promptTokens": 0, "completionTokens": 0, "cost": 0.0}
 
 
@@ -35,6 +38,7 @@ def summary(node: Node) -> dict[str, Any]:
         "score": node.score.get("total") if node.score else None,
         "executorType": node.executor_type,
         "alternatives": list(node.alternatives),
+        "runnersUp": list(node.score.get("runnersUp", ()))[:MOST_RUNNERS_UP],
         "metadata": dict(node.metadata),
     }
 

@@ -16,6 +16,7 @@ import structlog
 from models.repositories.nodes import Claim
 from models.repositories.plans import StoredPlan
 from models.settings import get_settings
+from models.telemetry import Call, CallEnd, observe_call
 from models.unit_of_work import open_unit
 from planner.contracts.capabilities import Capability
 from planner.contracts.compiler import CompiledContract, Provenance
@@ -63,14 +64,17 @@ def attempt(claim: Claim, stored: StoredPlan, cancel: CancelToken) -> Outcome:
     node = stored.plan.node(claim.node_id)
     capability_id = candidate_id(node, claim.state.candidate) or ""
     with open_unit(claim.tenant_id) as unit:
-        capability = unit.capabilities.snapshot().get(capability_id)
+        capability = unit.capabilities.find(capability_id)
         outputs = unit.nodes.outputs(claim.run_id, ancestor_ids(stored.plan, node.id))
         clarifications = unit.hitl.clarifications(claim.run_id, node.id) if claim.attempt > 1 else ()
     if capability is None or capability.status != "active":
         message = f"The capability “{capability_id}” is not active any more."
         return Failed(Failure("capability_inactive", "capability_inactive", message), Usage())
     bundle = _bundle(claim, stored, node, capability, outputs, clarifications)
-    return _call(bundle, node, capability, cancel)
+    with observe_call(_described(claim, capability_id)) as end:
+        outcome = _call(bundle, node, capability, cancel)
+        _describe_end(end, outcome)
+    return outcome
 
 
 def contract_of(node: Node) -> CompiledContract:
@@ -137,6 +141,30 @@ def _call(bundle: AgentBundle, node: Node, capability: Capability, cancel: Cance
         return Failed(Failure("invalid_output", "invalid_output", message, findings, result.output), result.usage)
     output = contract_of(node).to_facets(result.output)
     return Done(output, result.usage, result.provenance, (time.monotonic() - began) * 1000)
+
+
+def _described(claim: Claim, capability_id: str) -> Call:
+    return Call(
+        run_id=claim.run_id,
+        correlation_id=claim.correlation_id,
+        tenant_id=claim.tenant_id,
+        plan_version=claim.plan_version,
+        node_id=claim.node_id,
+        capability_id=capability_id,
+        attempt=claim.attempt,
+    )
+
+
+def _describe_end(end: CallEnd, outcome: Outcome) -> None:
+    end.usage = outcome.usage.as_json()
+    match outcome:
+        case Done():
+            end.outcome = "done"
+            end.provider, end.model = outcome.provenance.get("provider"), outcome.provenance.get("model")
+        case Ask():
+            end.outcome = "asked"
+        case Failed():
+            end.outcome = outcome.failure.code
 
 
 def _agent_failure(error: AgentError) -> Failure:

@@ -63,7 +63,7 @@ def walk_lane(self: FlexTask, *, run_id: str, epoch: int, node_ids: list[str]) -
 def lane_failed(request: Any, exc: BaseException, _traceback: Any) -> None:
     """Note a lane whose task broke outside its nodes, and let the run take its leases back at once."""
     run_id, node_ids = request.kwargs["run_id"], request.kwargs["node_ids"]
-    logger.error("lane_failed", run_id=run_id, node_ids=node_ids, task_id=request.id, error=repr(exc))
+    logger.error("lane_failed", run_id=run_id, node_ids=node_ids, task_id=request.id, error=type(exc).__name__)
     with open_unit(None) as unit:
         run = unit.runs.lock(run_id)
         unit.nodes.end_leases(run_id, node_ids)

@@ -118,6 +118,7 @@ class EventLog(Repository):
                 previous=previous,
                 reason=row.reason,
                 age_ms=(row.now - row.created_at).total_seconds() * 1000,
+                at=row.now,
             )
         )
 

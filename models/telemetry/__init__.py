@@ -1,6 +1,8 @@
 """What can be seen of a service from outside: lines, metrics and traces, made from what has been committed."""
 
+from models.telemetry.calls import observe_call as observe_call
 from models.telemetry.facts import Call as Call
+from models.telemetry.facts import CallEnd as CallEnd
 from models.telemetry.facts import CapabilityChange as CapabilityChange
 from models.telemetry.facts import StatusChange as StatusChange
 from models.telemetry.logs import configure_logging as configure_logging

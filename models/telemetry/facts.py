@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
 class StatusChange:
-    """A run has another status than before; `age_ms` is the time since the run was created, `previous` None then."""
+    """A run has another status than before (`previous` is None for a new run), `age_ms` after it was created."""
 
     run_id: str
     tenant_id: str
@@ -17,6 +19,7 @@ class StatusChange:
     previous: str | None
     reason: str | None
     age_ms: float
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,4 +45,16 @@ class Call:
     node_id: str
     capability_id: str
     attempt: int
-    agent: str
+
+
+@dataclass(slots=True)
+class CallEnd:
+    """How a call ended, filled in by who made it; `outcome` stays `lost` when nobody lived to say.
+
+    `usage` is {promptTokens, completionTokens, cost}.
+    """
+
+    outcome: str = "lost"
+    provider: str | None = None
+    model: str | None = None
+    usage: Mapping[str, float] = field(default_factory=dict)

@@ -7,12 +7,12 @@ span) follows from that and never decides anything.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from typing import Any
 
 import structlog
 
 from models.telemetry.facts import CapabilityChange, StatusChange
+from models.telemetry.isolation import tell
 from models.telemetry.lines import WARNINGS, facts_of, name_of
 from models.telemetry.updates import updates_of_frame, updates_of_status
 
@@ -25,18 +25,18 @@ logger = structlog.get_logger("flex")
 def observe_frame(frame: Mapping[str, Any], tenant_id: str) -> None:
     """Tell every observer of a stored frame, given as clients see it; never raises."""
     for observer in FRAME_OBSERVERS:
-        _tell(observer, frame, tenant_id)
+        tell(observer, frame, tenant_id)
 
 
 def observe_status(change: StatusChange) -> None:
     """Tell every observer that a run has another status; never raises."""
     for observer in STATUS_OBSERVERS:
-        _tell(observer, change)
+        tell(observer, change)
 
 
 def observe_capability(change: CapabilityChange) -> None:
     """Tell that a capability has been registered or taken out; never raises."""
-    _tell(write_capability_line, change)
+    tell(write_capability_line, change)
 
 
 def write_line(frame: Mapping[str, Any], tenant_id: str) -> None:
@@ -90,16 +90,6 @@ def note_status_updates(change: StatusChange) -> None:
 def _note(updates: Iterable[tuple[str, float, Mapping[str, str]]], **about: str) -> None:
     for metric, value, labels in updates:
         logger.debug("flex_metric", metric=metric, value=value, labels=dict(labels), **about)
-
-
-def _tell(observer: Callable[..., None], *told: Any) -> None:
-    try:
-        observer(*told)
-    except Exception as error:  # noqa: BLE001 - the transaction stands; its observers may not undo what follows it
-        with suppress(Exception):
-            logger.error(  # noqa: TRY400 - the error's text may hold contents
-                "flex_telemetry_process_error", observer=observer.__name__, error=type(error).__name__
-            )
 
 
 FRAME_OBSERVERS: list[FrameObserver] = [write_line, note_frame_updates]

@@ -15,10 +15,7 @@ requests = hitl_requests.c
 
 def _people() -> Select[Any]:
     refused = (
-        select(hitl_responses.c.request_id)
-        .where(hitl_responses.c.response_type == "rejection")
-        .distinct()
-        .subquery()
+        select(hitl_responses.c.request_id).where(hitl_responses.c.response_type == "rejection").distinct().subquery()
     )
     is_open = requests.status == "pending"
     return (
