@@ -84,7 +84,7 @@ def post_worker_init(worker: Any) -> None:
     """Start the relay before the first request, and end its streams when the server is told to stop."""
     hub = worker.wsgi.extensions["flex"].hub
     hub.start()
-    gevent.spawn(keep_registering, _settings)
+    gevent.spawn(keep_registering)
     stop_worker = signal.getsignal(signal.SIGTERM)
 
     def drain(number: int, frame: FrameType | None) -> None:

@@ -11,13 +11,14 @@ import redis
 from openai import OpenAI
 from sqlalchemy.exc import ProgrammingError
 
+from models.builtins import builtin_capabilities
 from models.database import database_errors, engine
 from models.errors import DatabaseUnavailableError
 from models.events.bus import SilentBus, live_bus
 from models.migrate import head
 from models.settings import Settings
 from models.unit_of_work import open_unit
-from planner.contracts.capabilities import builtin_registrations
+from planner.contracts.capabilities import Capability
 
 QUEUES = ("nodes", "control")
 CANARY_SECONDS = 120.0
@@ -45,9 +46,9 @@ def check_migrations() -> Finding:
     return {"ok": found is not None and found == _head(), "current": found, "head": _head()}
 
 
-def check_builtins(settings: Settings) -> Finding:
+def check_builtins() -> Finding:
     """Return {ok, missing}: the built-in capabilities that the settings want and the registry lacks."""
-    wanted = [one["capabilityId"] for one in builtin_registrations() if settings.wants_builtin(one["capabilityId"])]
+    wanted = [one.capability_id for one in _builtins()]
     try:
         with open_unit(tenant=None) as unit:
             active = {one.capability_id for one in unit.capabilities.snapshot().active()}
@@ -105,6 +106,11 @@ def _ask(statement: str) -> Any:
     """Return the one value that a statement without a tenant gives. Raises DatabaseUnavailableError."""
     with database_errors(), engine().connect() as connection:
         return connection.exec_driver_sql(statement).scalar()
+
+
+@cache
+def _builtins() -> tuple[Capability, ...]:
+    return builtin_capabilities()
 
 
 @cache

@@ -31,14 +31,13 @@ def live() -> Response:
 @operation(blueprint, "GET", "/readyz", name="ready", replies={200: HEALTH, 503: UNAVAILABLE})
 def ready() -> tuple[Response, int]:
     """Say whether runs can be taken in: the database answers, its tables are current, built-ins are registered."""
-    settings = services().settings
     database = probes.check_database()
     needed = {
         "database": database,
         "migrations": probes.check_migrations() if database["ok"] else {"ok": False},
     }
     current = all(check["ok"] for check in needed.values())
-    needed["builtinCapabilities"] = probes.check_builtins(settings) if current else {"ok": False}
+    needed["builtinCapabilities"] = probes.check_builtins() if current else {"ok": False}
     helpful = {"redis": probes.check_redis(), "workers": probes.check_workers() if current else {"ok": False}}
     is_ready = all(check["ok"] for check in needed.values())
     return jsonify({"ok": is_ready, "checks": {**needed, **helpful}}), 200 if is_ready else 503

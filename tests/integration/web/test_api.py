@@ -10,9 +10,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app import create_app
-from app.registry import register_builtins
+from models.builtins import builtin_capabilities, register_builtins
 from models.events.frames import Draft
-from models.settings import get_settings
 from models.unit_of_work import open_unit
 from tests.integration.web.conftest import end, say
 from tests.support.web import forget_process
@@ -27,7 +26,8 @@ def client(web_app: Flask) -> FlaskClient:
 
 @pytest.fixture
 def registry(connected: dict[str, str]) -> list[str]:
-    return register_builtins(get_settings())
+    register_builtins()
+    return [capability.capability_id for capability in builtin_capabilities()]
 
 
 REGISTRATION = {
@@ -351,7 +351,7 @@ def test_readiness_says_what_is_missing(client: FlaskClient) -> None:
     assert before.get_json()["checks"]["migrations"]["ok"]
     assert before.get_json()["checks"]["builtinCapabilities"]["missing"]
     # When they are registered
-    register_builtins(get_settings())
+    register_builtins()
     # Then the service is ready, and says that no worker has shown itself
     after = client.get("/readyz")
     assert after.status_code == 200

@@ -220,6 +220,12 @@ def test_a_slow_query_freezes_neither_streams_nor_requests(web_server: WebServer
     waiting.join(10)
 
 
+def test_a_server_registers_the_builtin_capabilities_by_itself(web_server: WebServer) -> None:
+    # Given a server on a database that holds only tables, then it is ready soon
+    with httpx2.Client(trust_env=False, timeout=5) as client:
+        wait_until(lambda: client.get(f"{web_server.url}/readyz").status_code == httpx2.codes.OK, seconds=10)
+
+
 def test_large_envelopes_do_not_hold_up_others(web_server: WebServer, envelope: dict[str, Any]) -> None:
     # Given clients that send envelopes of almost the largest size, one after another
     numbers = [{"number": number, "text": "x" * 20} for number in range(18_000)]
