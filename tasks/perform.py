@@ -107,7 +107,8 @@ def _apply_answer(context: Context, step: steps.ApplyAnswer) -> Next:
 
 
 def _reject(context: Context, node: Node, state: NodeState, text: str) -> Next:
-    findings = tuple(state.findings) or tuple((state.error or {}).get("errors", ()))
+    # The findings of a node are what its last attempt was to mend; what is wrong now stands in its error.
+    findings = tuple((state.error or {}).get("errors", state.findings))
     message = f"A person rejected the output of “{node.label}”" + (f": {text}" if text != "rejection" else ".")
     failure = Failure("invalid_output", "rejected", message, findings)
     context.unit.events.append(
@@ -231,13 +232,14 @@ def _mend(context: Context, composed: Composed, outputs: Mapping[str, Any]) -> N
         else:
             asked = requests.for_final_output(node, findings, outputs.get(node.id))
             unit.events.append(run.run_id, unit.hitl.ask(run, asked))
-            unit.nodes.change(run.run_id, [node.id], status="awaiting_hitl")
+            error = _breach(findings).as_json()
+            unit.nodes.change(run.run_id, [node.id], status="awaiting_hitl", error=error)
     return Again()
 
 
 def _repeat(context: Context, node: Node, findings: Sequence[Mapping[str, Any]]) -> None:
     state = context.state.nodes[node.id]
-    failure = Failure("invalid_output", "contract_not_met", "The result breaks the caller's contract.", tuple(findings))
+    failure = _breach(findings)
     retry = frames.node_retry(
         node,
         attempt=state.attempt + 1,
@@ -246,8 +248,12 @@ def _repeat(context: Context, node: Node, findings: Sequence[Mapping[str, Any]])
         failure=failure,
     )
     context.unit.events.append(context.run.run_id, retry)
-    values = {"status": "retrying", "repair": state.repair + 1, "findings": [dict(f) for f in findings], "tries": 0}
+    values = {"status": "retrying", "repair": state.repair + 1, "findings": [dict(f) for f in findings]}
     context.unit.nodes.change(context.run.run_id, [node.id], **values)
+
+
+def _breach(findings: Sequence[Mapping[str, Any]]) -> Failure:
+    return Failure("invalid_output", "contract_not_met", "The result breaks the caller's contract.", tuple(findings))
 
 
 def _reopen(context: Context, node_ids: Sequence[str]) -> None:
@@ -257,7 +263,14 @@ def _reopen(context: Context, node_ids: Sequence[str]) -> None:
     for node_id in opened:
         waiting = sum(parent in opened for parent in plan.parents(node_id))
         context.unit.nodes.change(
-            context.run.run_id, [node_id], status="pending", waiting=waiting, dispatched_at=None, dispatch_count=0
+            context.run.run_id,
+            [node_id],
+            status="pending",
+            waiting=waiting,
+            tries=0,
+            crashes=0,
+            dispatched_at=None,
+            dispatch_count=0,
         )
 
 

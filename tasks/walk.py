@@ -173,7 +173,7 @@ def _fail(claim: Claim, stored: StoredPlan, failed: Failed) -> _Step:
                 usage=usage,
                 values=change.values,
             )
-            return _Step(again)
+            return _Step(again, ENDED if again else LOOK)
         drafts = list(change.drafts)
         if change.request is not None:
             drafts.append(unit.hitl.ask(unit.runs.lock(claim.run_id), change.request))
