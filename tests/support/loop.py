@@ -45,7 +45,6 @@ TASKS = {
     task.name: task
     for task in (tasks.runs.plan_run, tasks.runs.advance_run, tasks.runs.cancel_run, tasks.runs.walk_lane)
 }
-OPEN = frozenset({"pending", "planning", "running", "cancelling"})
 
 
 class WorkerDiedError(BaseException):
@@ -215,11 +214,11 @@ class Loop:
         assert not any(worker.is_alive() for worker in workers)
 
     def settle(self, run_id: str, most: int = 40) -> Run:
-        """Let messages, time and sweeps do their work until the run has ended or waits for a person."""
+        """Let messages, time and sweeps do their work until the run has ended or only a person can move it."""
         for _ in range(most):
             self.drain()
             run = self.run(run_id)
-            if run.status not in OPEN:
+            if run.wake_at is None:
                 return run
             self.pass_time_until_due(run_id)
             self.sweep()
@@ -237,7 +236,7 @@ class Loop:
     def pass_time_until_due(self, run_id: str) -> None:
         """Let exactly the time pass that the run said it would wait."""
         run = self.run(run_id)
-        assert run.wake_at is not None, "an open run without a wake-up"
+        assert run.wake_at is not None
         self.pass_time(max(0.0, (run.wake_at - database_now()).total_seconds()))
 
     def _take(self, canvas: Signature) -> None:
