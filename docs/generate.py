@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from models.telemetry.reference import telemetry_markdown
 from planner.contracts.capabilities import builtin_registrations, check_registration
 from planner.contracts.facets import load_catalogue
 from planner.contracts.reference import capabilities_markdown, facets_markdown
@@ -19,6 +20,7 @@ def generated_pages() -> dict[Path, str]:
     return {
         FOLDER / "facets.md": facets_markdown(catalogue),
         FOLDER / "capabilities.md": capabilities_markdown(builtins, catalogue),
+        FOLDER / "telemetry.md": telemetry_markdown(),
     }
 
 

@@ -44,7 +44,7 @@ def plan_and_store(run_id: str, epoch: int) -> bool:
             return False
         except Exception:
             # The same envelope would break the planner again: say so now instead of trying until it counts as poison.
-            logger.exception("planner_failed", run_id=run_id)
+            logger.exception("flex_planner_failure", run_id=run_id)
             broken = Diagnostic("planner_failed", "The planner broke on this envelope; see the worker's log.", "error")
             _reject(run, (broken,))
             return False

@@ -24,7 +24,15 @@ NODE_STATUS = {
     "node_skipped": "skipped",
     "hitl_request": "awaiting_hitl",
 }
-WARNINGS = frozenset({"flex_plan_rejected", "flex_node_error", "flex_validation_failed"})
+WARNINGS = frozenset(
+    {
+        "flex_plan_rejected",
+        "flex_node_error",
+        "flex_virtual_node_error",
+        "flex_routing_node_error",
+        "flex_validation_failed",
+    }
+)
 
 _NAMES = {
     "start": "flex_run_start",
