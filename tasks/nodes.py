@@ -59,18 +59,23 @@ class Failed:
 Outcome = Done | Ask | Failed
 
 
-def attempt(claim: Claim, stored: StoredPlan, cancel: CancelToken) -> Outcome:
-    """Run the claimed attempt and return what came of it; never raises for what an agent does."""
+def attempt(claim: Claim, stored: StoredPlan, cancel: CancelToken, seen: dict[str, Any] | None = None) -> Outcome:
+    """Run the claimed attempt and return what came of it; never raises for what an agent does.
+
+    `seen` are outputs of ancestors that need not be read; those that are read are added to it.
+    """
+    seen = {} if seen is None else seen
     node = stored.plan.node(claim.node_id)
     capability_id = candidate_id(node, claim.state.candidate) or ""
     with open_unit(claim.tenant_id) as unit:
         capability = unit.capabilities.find(capability_id)
-        outputs = unit.nodes.outputs(claim.run_id, ancestor_ids(stored.plan, node.id))
+        if missing := [ancestor for ancestor in ancestor_ids(stored.plan, node.id) if ancestor not in seen]:
+            seen |= {node_id: {} for node_id in missing} | unit.nodes.outputs(claim.run_id, missing)
         clarifications = unit.hitl.clarifications(claim.run_id, node.id) if claim.attempt > 1 else ()
     if capability is None or capability.status != "active":
         message = f"The capability “{capability_id}” is not active any more."
         return Failed(Failure("capability_inactive", "capability_inactive", message), Usage())
-    bundle = _bundle(claim, stored, node, capability, outputs, clarifications)
+    bundle = _bundle(claim, stored, node, capability, seen, clarifications)
     with observe_call(_described(claim, capability_id)) as end:
         outcome = _call(bundle, node, capability, cancel)
         _describe_end(end, outcome)

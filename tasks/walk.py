@@ -9,18 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 import structlog
 
 from models.errors import LeaseLostError
 from models.events.frames import Draft
 from models.faults import fault
-from models.repositories.nodes import Claim, ClaimRefusedError
+from models.repositories.nodes import Claim, ClaimRefusedError, Result
 from models.repositories.plans import StoredPlan
 from models.settings import get_settings
 from models.unit_of_work import UnitOfWork, open_unit
-from planner.plan.graph import Node
-from planner.plan.lanes import Lane
+from planner.plan.graph import Node, PlanGraph
+from planner.plan.lanes import Lane, cut_lanes
 from planner.progress.failure import after_failure, candidate_id
 from tasks import dispatch, frames, requests
 from tasks.aftermath import change_after
@@ -48,109 +50,134 @@ LOOK = Walked(look=True)
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """What one attempt led to: the next claim in hand, or the end of the lane."""
+    """What one attempt led to: the next claim in hand, with the lane that it begins or goes on in, or the end."""
 
     claim: Claim | None
+    lane: Sequence[str] = ()
     walked: Walked = ENDED
 
 
 def walk(run_id: str, epoch: int, node_ids: Sequence[str], *, chained: bool = False) -> Walked:
     """Walk the nodes in order and say whether the run's loop should be asked next.
 
-    With `chained` a message for the node behind the last one follows this lane's.
+    A worker that closes a join goes on with what the join set free. With `chained` a message for the node behind the
+    last one follows this lane's.
     """
-    claim = _claim(run_id, epoch, node_ids[0])
-    walked = ENDED
-    while claim is not None:
+    step = _Step(_claim(run_id, epoch, node_ids[0]), node_ids)
+    look, seen = False, dict[str, Any]()
+    while step.claim is not None:
+        claim = step.claim
         fault("after_claim", claim.node_id)
         with structlog.contextvars.bound_contextvars(node_id=claim.node_id, correlation_id=claim.correlation_id):
-            step = _attempt(claim, node_ids, chained=chained)
-        walked = Walked(walked.look or step.walked.look, step.walked.handed_over)
-        claim = step.claim
-    return walked
+            step = _attempt(claim, step.lane, seen, chained=chained)
+        look = look or step.walked.look
+    return Walked(look, step.walked.handed_over)
 
 
 def _claim(run_id: str, epoch: int, node_id: str) -> Claim | None:
     """Take the lane's first node; None when it is not to be had, which is nobody's fault."""
     try:
         with open_unit(None) as unit:
-            held, claim = unit.nodes.claim(
-                run_id, node_id, epoch=epoch, worker=WORKER, lease=get_settings().lease_seconds
-            )
-            unit.events.write(held, [_start(unit, claim)])
+            claim, start, at = _take(unit, run_id, node_id, epoch)
+            unit.events.record(run_id, [start], at=at, wake_within=get_settings().lease_seconds, usage={})
             return claim
     except ClaimRefusedError:
         logger.debug("claim_refused", run_id=run_id, node_id=node_id)
         return None
 
 
-def _attempt(claim: Claim, lane: Sequence[str], *, chained: bool) -> _Step:
-    """Run one attempt and store its outcome; a lease lost meanwhile makes the outcome nobody's."""
+def _take(unit: UnitOfWork, run_id: str, node_id: str, epoch: int) -> tuple[Claim, Draft, datetime]:
+    claim, at = unit.nodes.claim(run_id, node_id, epoch=epoch, worker=WORKER, lease=get_settings().lease_seconds)
+    node: Node = unit.plans.stored(run_id, claim.plan_version).plan.node(node_id)
+    capability_id = candidate_id(node, claim.state.candidate)
+    return claim, frames.node_start(node, attempt=claim.attempt, capability_id=capability_id), at
+
+
+def _attempt(claim: Claim, lane: Sequence[str], seen: dict[str, Any], *, chained: bool) -> _Step:
+    """Run one attempt and store its outcome; a lease lost meanwhile makes the outcome nobody's.
+
+    `seen` are the outputs of ancestors that this lane has read or made, which nobody changes while it holds them.
+    """
     with open_unit(None) as unit:
         stored = unit.plans.stored(claim.run_id, claim.plan_version)
     with heartbeat.holding(claim.run_id, claim.node_id, claim.attempt) as token:
         fault("before_effect", claim.node_id)
-        outcome = attempt(claim, stored, token)
+        outcome = attempt(claim, stored, token, seen)
         fault("after_effect", claim.node_id)
     try:
         match outcome:
             case Done():
+                seen[claim.node_id] = outcome.output
                 return _complete(claim, stored, outcome, lane, chained=chained)
             case Ask():
                 return _ask(claim, stored, outcome)
             case Failed():
-                return _fail(claim, stored, outcome)
+                return _fail(claim, stored, outcome, lane)
     except LeaseLostError:
         logger.info("late_result_refused", attempt=claim.attempt)
         return _Step(None)
 
 
 def _complete(claim: Claim, stored: StoredPlan, done: Done, lane: Sequence[str], *, chained: bool) -> _Step:
-    plan = stored.plan
-    node = plan.node(claim.node_id)
-    position = list(lane).index(claim.node_id)
-    rest = tuple(lane[position + 1 :])
-    follow = rest[0] if rest and not stopping.is_set() else None
-    usage = done.usage.as_json()
+    plan, node = stored.plan, stored.plan.node(claim.node_id)
+    rest = tuple(lane[list(lane).index(node.id) + 1 :])
+    ahead = rest or (() if chained else _beyond_join(plan, node.id))
+    result = Result(dict(done.output), dict(done.provenance), done.usage.as_json(), done.duration_ms)
     with open_unit(None) as unit:
-        held, settled = unit.nodes.complete(
-            claim,
-            values={
-                "status": "completed",
-                "output": dict(done.output),
-                "provenance": dict(done.provenance),
-                "duration_ms": done.duration_ms,
-            },
-            usage=usage,
-            successors=plan.children(node.id),
-            follow=follow,
-            lease=get_settings().lease_seconds,
-        )
-        told = frames.node_complete(
-            node,
-            attempt=claim.attempt,
-            capability_id=candidate_id(node, claim.state.candidate),
-            output=dict(done.output),
-            duration_ms=done.duration_ms,
-            usage=usage,
-            provenance=done.provenance,
-        )
-        unit.events.write(held, [told] if settled.next is None else [told, _start(unit, settled.next)])
-        if rest and follow is None:
+        closed, at = unit.nodes.complete(claim, result, successors=plan.children(node.id))
+        told = [_completed(claim, node, done)]
+        following = None
+        if ahead and ahead[0] in closed and not stopping.is_set():
+            following, start = _take_next(unit, claim, ahead[0])
+            told.extend(start)
+        lease = get_settings().lease_seconds
+        unit.events.record(claim.run_id, told, at=at, wake_within=lease, usage=result.usage)
+        if rest and stopping.is_set():
             lanes, known_as = [Lane(rest)], claim.correlation_id
             unit.on_commit(lambda: dispatch.walk_lanes(claim.run_id, claim.epoch, lanes, correlation_id=known_as))
+            closed -= {rest[0]}
         if handed_over := chained and not rest:
             # The chain's next message is as good as published: the loop need not publish one of its own.
-            unit.nodes.note_dispatch(claim.run_id, settled.closed)
+            unit.nodes.note_dispatch(claim.run_id, sorted(closed))
     fault("after_settle", node.id)
     if handed_over:
-        return _Step(None, Walked(look=False, handed_over=True))
-    closed_elsewhere = bool(set(settled.closed) - set(rest))
-    moved_on = bool(rest) and follow is not None and settled.next is None
-    return _Step(settled.next, Walked(look=closed_elsewhere or moved_on or not plan.children(node.id)))
+        return _Step(None, walked=Walked(look=False, handed_over=True))
+    if following is not None:
+        return _Step(following, ahead, LOOK if closed - {ahead[0]} else ENDED)
+    return _Step(None, walked=LOOK if closed or not plan.children(node.id) else ENDED)
 
 
-def _fail(claim: Claim, stored: StoredPlan, failed: Failed) -> _Step:
+def _beyond_join(plan: PlanGraph, node_id: str) -> tuple[str, ...]:
+    """Return the lane behind the join that the node leads to, if a worker may walk it in place."""
+    children = plan.children(node_id)
+    if len(children) != 1 or plan.node(children[0]).executor_type != "ai" or len(plan.parents(children[0])) == 1:
+        return ()
+    lane = cut_lanes(plan, children)[0].node_ids
+    return lane if 1 < get_settings().lane_nodes >= len(lane) else ()
+
+
+def _take_next(unit: UnitOfWork, claim: Claim, node_id: str) -> tuple[Claim | None, list[Draft]]:
+    """Claim a node that has just become ready; a run that stopped moving meanwhile lets nobody have it."""
+    try:
+        following, start, _ = _take(unit, claim.run_id, node_id, claim.epoch)
+    except ClaimRefusedError:
+        return None, []
+    return following, [start]
+
+
+def _completed(claim: Claim, node: Node, done: Done) -> Draft:
+    return frames.node_complete(
+        node,
+        attempt=claim.attempt,
+        capability_id=candidate_id(node, claim.state.candidate),
+        output=dict(done.output),
+        duration_ms=done.duration_ms,
+        usage=done.usage.as_json(),
+        provenance=done.provenance,
+    )
+
+
+def _fail(claim: Claim, stored: StoredPlan, failed: Failed, lane: Sequence[str]) -> _Step:
     node = stored.plan.node(claim.node_id)
     with open_unit(claim.tenant_id) as unit:
         registry = unit.capabilities.snapshot()
@@ -173,12 +200,12 @@ def _fail(claim: Claim, stored: StoredPlan, failed: Failed) -> _Step:
                 usage=usage,
                 values=change.values,
             )
-            return _Step(again, ENDED if again else LOOK)
+            return _Step(again, lane, ENDED if again else LOOK)
         drafts = list(change.drafts)
         if change.request is not None:
             drafts.append(unit.hitl.ask(unit.runs.lock(claim.run_id), change.request))
         unit.nodes.leave(claim, drafts, usage=usage, values=change.values)
-    return _Step(None, LOOK)
+    return _Step(None, walked=LOOK)
 
 
 def _ask(claim: Claim, stored: StoredPlan, outcome: Ask) -> _Step:
@@ -187,9 +214,4 @@ def _ask(claim: Claim, stored: StoredPlan, outcome: Ask) -> _Step:
         request = requests.for_agent(node, outcome.ask, candidate_id(node, claim.state.candidate))
         asked = unit.hitl.ask(unit.runs.lock(claim.run_id), request)
         unit.nodes.leave(claim, [asked], usage=outcome.usage.as_json(), values={"status": "awaiting_hitl"})
-    return _Step(None, LOOK)
-
-
-def _start(unit: UnitOfWork, claim: Claim) -> Draft:
-    node: Node = unit.plans.stored(claim.run_id, claim.plan_version).plan.node(claim.node_id)
-    return frames.node_start(node, attempt=claim.attempt, capability_id=candidate_id(node, claim.state.candidate))
+    return _Step(None, walked=LOOK)

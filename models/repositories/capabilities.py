@@ -108,13 +108,18 @@ class CapabilityRepository(Repository):
 
     def get(self, capability_id: str) -> Capability:
         """Return one capability as it is now, not as the cache has it. Raises CapabilityNotFoundError."""
+        found = self.find(capability_id)
+        if found is None:
+            raise CapabilityNotFoundError(data={"capabilityId": capability_id})
+        return found
+
+    def find(self, capability_id: str) -> Capability | None:
+        """Return one capability as it is now, not as the cache has it; None when it was never registered."""
         row = self.connection.execute(
             select(flex_capabilities, clock.label("now")).where(columns.capability_id == capability_id, self._visible())
         ).mappings()
         found = row.one_or_none()
-        if found is None:
-            raise CapabilityNotFoundError(data={"capabilityId": capability_id})
-        return _capability(found)
+        return None if found is None else _capability(found)
 
     def snapshot(self, *, fresh: bool = False) -> RegistrySnapshot:
         """Return every capability that the tenant may use, those that missed their heartbeat as inactive."""

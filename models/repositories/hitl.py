@@ -73,7 +73,9 @@ class HitlRepository(Repository):
         """Return what the run loop must know: open requests, and answered ones whose node still waits."""
         statement = (
             select(hitl_requests)
-            .where(requests.run_id == run_id, requests.status.in_(("pending", "resolved")))
+            .where(
+                requests.run_id == run_id, requests.status.in_(("pending", "resolved")), self.mine(hitl_requests)
+            )
             .order_by(requests.created_at)
         )
         rows = self.connection.execute(statement).mappings().all()
@@ -101,6 +103,7 @@ class HitlRepository(Repository):
                 requests.run_id == run_id,
                 requests.node_id == node_id,
                 requests.purpose.in_(("clarify", "approval")),
+                self.mine(hitl_requests),
             )
             .order_by(requests.created_at)
         )
@@ -182,7 +185,7 @@ class HitlRepository(Repository):
         """Close the open requests of a run that ends; nobody can answer them any more."""
         self.connection.execute(
             update(hitl_requests)
-            .where(requests.run_id == run_id, requests.status == "pending")
+            .where(requests.run_id == run_id, requests.status == "pending", self.mine(hitl_requests))
             .values(status="cancelled", updated_at=clock)
         )
 

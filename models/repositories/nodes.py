@@ -12,17 +12,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, and_, func, insert, select, update
 
+from models.database import dumps
 from models.errors import LeaseLostError
 from models.events.frames import Draft, timestamp_text
-from models.events.log import EventLog, Reservation
+from models.events.log import EventLog
 from models.repositories.runs import Run, seconds
+from models.repositories.settling import SETTLE, TAKE
 from models.scope import Repository
 from models.tables import flex_plan_nodes, flex_runs
 from models.tables.base import clock
 from planner.plan.graph import Node, PlanGraph
-from planner.progress.state import STARTABLE, NodeState
+from planner.progress.state import NodeState
 
 nodes = flex_plan_nodes.c
 
@@ -48,11 +50,13 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
-    """What a settled node set free: `closed` are nodes that now wait for nobody; `next` the claim on one of them."""
+class Result:
+    """What an attempt gave: `output` is facet → value, `usage` {promptTokens, completionTokens, cost}."""
 
-    closed: tuple[str, ...]
-    next: Claim | None
+    output: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+    usage: Mapping[str, Any]
+    duration_ms: float
 
 
 class ClaimRefusedError(LeaseLostError):
@@ -75,10 +79,8 @@ class NodeRepository(Repository):
 
     def states(self, run_id: str) -> dict[str, NodeState]:
         """Return the state of every node of a run."""
-        rows = self.connection.execute(
-            select(*_STATE_COLUMNS).where(nodes.run_id == run_id, self.mine(flex_plan_nodes))
-        )
-        return {row.node_id: _state(row) for row in rows}
+        statement = select(*_STATE_COLUMNS).where(nodes.run_id == run_id, self.mine(flex_plan_nodes))
+        return {row["node_id"]: _state(row) for row in self.connection.execute(statement).mappings()}
 
     def outputs(self, run_id: str, node_ids: Iterable[str] | None = None) -> dict[str, Any]:
         """Return the outputs (facet → value) of completed nodes, of all or of `node_ids`."""
@@ -98,54 +100,50 @@ class NodeRepository(Repository):
         )
         return [_as_json(row) for row in self.connection.execute(statement).mappings()]
 
-    def claim(self, run_id: str, node_id: str, *, epoch: int, worker: str, lease: float) -> tuple[Reservation, Claim]:
-        """Take a ready node of a running run; the caller writes its `node_start` with the reservation.
+    def claim(self, run_id: str, node_id: str, *, epoch: int, worker: str, lease: float) -> tuple[Claim, datetime]:
+        """Take a ready node of a running run and return it with the moment; the caller records its `node_start`.
 
         Raises ClaimRefusedError, upon which the transaction must be given up.
         """
-        held = self._log.reserve(run_id, 1, when=_movable(epoch), changes=_wake_within(lease))
-        if held is None:
+        taken = {"run_id": run_id, "node_id": node_id, "epoch": epoch, "worker": worker, "lease": lease}
+        row = self.connection.execute(TAKE, taken).mappings().one_or_none()
+        if row is None:
             raise ClaimRefusedError(data={"runId": run_id, "nodeId": node_id})
-        return held, self._take(held, node_id, worker=worker, lease=lease)
-
-    def complete(
-        self,
-        claim: Claim,
-        *,
-        values: Mapping[str, Any],
-        usage: Mapping[str, Any],
-        successors: Sequence[str],
-        follow: str | None,
-        lease: float,
-    ) -> tuple[Reservation, Settled]:
-        """Store a result, count down its successors and claim the next node of the lane, as one change.
-
-        `values` are columns of the node; `follow` is the next node of the lane. The caller writes one frame
-        for the completion and, when `next` is set, one for its start, with the returned reservation. Raises
-        LeaseLostError, upon which the transaction must be given up.
-        """
-        movable = _movable(claim.epoch)
-        held = self._log.reserve(
-            claim.run_id,
-            1,
-            more=(movable, 1) if follow else None,
-            changes={**_wake_within(lease), **_spent(usage)},
+        claim = Claim(
+            run_id=run_id,
+            tenant_id=row["tenant_id"],
+            node_id=node_id,
+            worker=worker,
+            epoch=row["epoch"],
+            plan_version=row["plan_version"],
+            correlation_id=row["correlation_id"],
+            state=_state(row),
         )
-        if held is None:
-            raise LeaseLostError(data={"runId": claim.run_id})
-        settled: dict[str, Any] = {
-            "status": "completed",
-            "error": None,
-            "findings": [],
-            "completed_at": clock,
-            "usage": dict(usage),
-        }
-        self._store(claim, {**NO_LEASE, **settled, **values})
-        closed = self.count_down(claim.run_id, successors)
-        if follow is None or held.count == 1:
-            return held, Settled(closed, None)
-        following = self._take(held, follow, worker=claim.worker, lease=lease)
-        return held, Settled(tuple(n for n in closed if n != follow), following)
+        return claim, row["started_at"]
+
+    def complete(self, claim: Claim, result: Result, *, successors: Sequence[str]) -> tuple[frozenset[str], datetime]:
+        """Store a result and count down the nodes that wait for it; return those that now wait for nobody.
+
+        The second value is the moment. The caller records the `node_complete`. Raises LeaseLostError, upon which the
+        transaction must be given up.
+        """
+        row = self.connection.execute(
+            SETTLE,
+            {
+                "run_id": claim.run_id,
+                "node_id": claim.node_id,
+                "worker": claim.worker,
+                "attempt": claim.attempt,
+                "output": dumps(result.output),
+                "provenance": dumps(result.provenance),
+                "usage": dumps(result.usage),
+                "duration_ms": result.duration_ms,
+                "successors": list(successors),
+            },
+        ).one()
+        if row.settled != 1:
+            raise LeaseLostError(data={"runId": claim.run_id, "nodeId": claim.node_id, "attempt": claim.attempt})
+        return frozenset(row.closed), row.now
 
     def count_down(self, run_id: str, successors: Sequence[str]) -> tuple[str, ...]:
         """Tell `successors` that one more parent has settled; return those that now wait for nobody."""
@@ -167,12 +165,21 @@ class NodeRepository(Repository):
         lease: float,
         usage: Mapping[str, Any],
         values: Mapping[str, Any],
-    ) -> Claim:
+    ) -> Claim | None:
         """Begin the node's next attempt in place, under a new lease; the last of `drafts` is its `node_start`.
 
-        Raises LeaseLostError, upon which the transaction must be given up.
+        In a run that may not move any more the node is left to be retried, without that last frame, and None is
+        returned. Raises LeaseLostError, upon which the transaction must be given up.
         """
-        self._log.append(claim.run_id, *drafts, changes={**_wake_within(lease), **_spent(usage)})
+        changes = {**_wake_within(lease), **_spent(usage)}
+        movable = and_(flex_runs.c.epoch == claim.epoch, flex_runs.c.status == "running")
+        held = self._log.reserve(claim.run_id, len(drafts) - 1, more=(movable, 1), changes=changes)
+        if held is None:
+            raise LeaseLostError(data={"runId": claim.run_id})
+        self._log.write(held, drafts[: held.count])
+        if held.count < len(drafts):
+            self._store(claim, {**NO_LEASE, "status": "retrying", "dispatched_at": None, **values})
+            return None
         self._store(claim, {"attempt": nodes.attempt + 1, "started_at": clock, **_lease(lease), **values})
         return replace(claim, state=self._reread(claim))
 
@@ -216,51 +223,6 @@ class NodeRepository(Repository):
             .values(lease_until=clock)
         )
 
-    def _take(
-        self,
-        held: Reservation,
-        node_id: str,
-        *,
-        worker: str,
-        lease: float,
-    ) -> Claim:
-        statement = (
-            update(flex_plan_nodes)
-            .where(
-                nodes.run_id == held.run_id,
-                nodes.node_id == node_id,
-                nodes.status.in_(tuple(STARTABLE)),
-                nodes.waiting == 0,
-                func.coalesce(nodes.retry_at <= clock, True),
-            )
-            .values(
-                status="running",
-                worker=worker,
-                attempt=nodes.attempt + 1,
-                started_at=clock,
-                plan_version=held.plan_version,
-                dispatch_count=0,
-                dispatched_at=None,
-                retry_at=None,
-                updated_at=clock,
-                **_lease(lease),
-            )
-            .returning(*_STATE_COLUMNS)
-        )
-        row = self.connection.execute(statement).one_or_none()
-        if row is None:
-            raise ClaimRefusedError(data={"runId": held.run_id, "nodeId": node_id})
-        return Claim(
-            run_id=held.run_id,
-            tenant_id=held.tenant_id,
-            node_id=node_id,
-            worker=worker,
-            epoch=held.epoch,
-            plan_version=held.plan_version,
-            correlation_id=held.correlation_id,
-            state=_state(row),
-        )
-
     def _store(self, claim: Claim, values: Mapping[str, Any]) -> None:
         changed = self.connection.execute(
             update(flex_plan_nodes)
@@ -278,7 +240,7 @@ class NodeRepository(Repository):
 
     def _reread(self, claim: Claim) -> NodeState:
         statement = select(*_STATE_COLUMNS).where(nodes.run_id == claim.run_id, nodes.node_id == claim.node_id)
-        return _state(self.connection.execute(statement).one())
+        return _state(self.connection.execute(statement).mappings().one())
 
 
 _STATE_COLUMNS = (
@@ -300,13 +262,9 @@ _STATE_COLUMNS = (
 )
 
 
-def _state(row: Any) -> NodeState:
-    values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name
+def _state(row: RowMapping) -> NodeState:
+    values = {column.name: row[column.name] for column in _STATE_COLUMNS}
     return NodeState(**{**values, "findings": tuple(values["findings"])})
-
-
-def _movable(epoch: int) -> ColumnElement[bool]:
-    return and_(flex_runs.c.epoch == epoch, flex_runs.c.status == "running")
 
 
 def _spent(usage: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from planner.plan.codec import plan_from_json, plan_hash, plan_to_json
 from planner.plan.graph import PlanGraph
 
 _KEPT = 512
+_Key = tuple[str | None, str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +37,20 @@ class StoredPlan:
 
 
 class _Recent:
-    """The plans used last, by run and version; safe between threads."""
+    """The plans used last, by who reads them, run and version; safe between threads."""
 
     def __init__(self) -> None:
-        self._plans: OrderedDict[tuple[str, int], StoredPlan] = OrderedDict()
+        self._plans: OrderedDict[_Key, StoredPlan] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, key: tuple[str, int]) -> StoredPlan | None:
+    def get(self, key: _Key) -> StoredPlan | None:
         with self._lock:
             found = self._plans.get(key)
             if found is not None:
                 self._plans.move_to_end(key)
             return found
 
-    def put(self, key: tuple[str, int], plan: StoredPlan) -> None:
+    def put(self, key: _Key, plan: StoredPlan) -> None:
         with self._lock:
             self._plans[key] = plan
             if len(self._plans) > _KEPT:
@@ -78,7 +79,7 @@ class PlanRepository(Repository):
 
     def stored(self, run_id: str, version: int) -> StoredPlan:
         """Return a version as a value. Raises PlanNotFoundError."""
-        key = (run_id, version)
+        key = (self.tenant_id, run_id, version)
         found = _recent.get(key)
         if found is None:
             row = self._row(run_id, version)

@@ -1,0 +1,49 @@
+"""Runs that are planned already, so that a benchmark times their execution alone."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from models.catalogue import catalogue
+from models.migrate import upgrade
+from models.settings import get_settings
+from models.tables.base import clock
+from models.unit_of_work import open_unit
+from planner.contracts.capabilities import check_registration
+from planner.envelope import check_envelope
+from tests.bench.graph import CAPABILITY, FACET, eight_nodes
+
+ENVELOPE = {
+    "objective": "Measure",
+    "inputs": {},
+    "outputContract": {"mode": "facets", "facets": [FACET]},
+}
+REGISTRATION = {
+    "capabilityId": CAPABILITY,
+    "version": "1.0.0",
+    "displayName": "Bench node",
+    "summary": "Does nothing, to be measured.",
+    "kind": "execution",
+    "outputContract": {"mode": "facets", "facets": [FACET]},
+}
+
+
+def prepare(count: int) -> list[str]:
+    """Store `count` runs of the eight-node plan, ready to be advanced; return their ids."""
+    _set_up()
+    envelope, plan, made = check_envelope(ENVELOPE, catalogue()), eight_nodes(), []
+    with open_unit("default") as unit:
+        for _ in range(count):
+            run = unit.runs.create(envelope=envelope, correlation_id="bench")
+            unit.plans.add(run, plan, intake={"objective": "Measure", "specialInstructions": [], "values": {}})
+            unit.nodes.install(run, plan)
+            unit.runs.change(run.run_id, status="running", plan_version=1, wake_at=clock)
+            made.append(run.run_id)
+    return made
+
+
+@cache
+def _set_up() -> None:
+    upgrade(get_settings().database_url or "")
+    with open_unit("default") as unit:
+        unit.capabilities.register(check_registration(REGISTRATION, catalogue()))
