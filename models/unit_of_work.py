@@ -26,6 +26,7 @@ from models.repositories.runs import RunRepository
 from models.repositories.service import CanaryRepository
 from models.scope import DEFAULT_TENANT
 from models.telemetry import observe_frame, observe_status
+from planner.contracts.capabilities import RegistrySnapshot
 
 logger = structlog.get_logger(__name__)
 
@@ -61,6 +62,10 @@ class UnitOfWork:
     @cached_property
     def capabilities(self) -> CapabilityRepository:
         return CapabilityRepository(self._connection, self.tenant_id, self.on_commit)
+
+    def registry_of(self, tenant_id: str) -> RegistrySnapshot:
+        """Return the capabilities that a run of this tenant may use, whoever has opened the unit."""
+        return CapabilityRepository(self._connection, tenant_id, self.on_commit).snapshot()
 
     @cached_property
     def hitl(self) -> HitlRepository:

@@ -121,7 +121,8 @@ def _reject(context: Context, node: Node, state: NodeState, text: str) -> Next:
 
 def _reclaim(context: Context, step: steps.Reclaim) -> Next:
     """Take back nodes whose lease ended without a result; whoever had them can no longer store one."""
-    active = {capability.capability_id for capability in context.unit.capabilities.snapshot().active()}
+    registry = context.unit.registry_of(context.run.tenant_id)
+    active = {capability.capability_id for capability in registry.active()}
     for node_id in step.node_ids:
         node, state = context.plan.plan.node(node_id), context.state.nodes[node_id]
         failure = _lost(node, timed_out=node_id in step.timed_out)

@@ -60,6 +60,9 @@ def _claim(run_id: str, epoch: int) -> tuple[Run, RegistrySnapshot, TaskEnvelope
     intake = facets_from(envelope, catalogue())
     with open_unit(run.tenant_id) as unit:
         registry = unit.capabilities.snapshot(fresh=True)
+        # A run that has ended meanwhile has had its last frame.
+        if not _still_mine(unit, run):
+            return None
         unit.events.append(run_id, _requested(run, envelope, intake, registry))
     return run, registry, envelope, intake
 

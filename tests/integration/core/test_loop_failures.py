@@ -1,4 +1,4 @@
-"""The run loop when attempts fail: repair, back-off, alternatives, people, poison, results that break their contract."""
+"""The run loop when attempts fail: repair, back-off, alternatives, people, poison, and results that break a contract."""
 
 from __future__ import annotations
 
@@ -292,6 +292,7 @@ def test_another_tenants_capability_of_the_same_name_does_not_stand_in(loop: Loo
     loop.sweep()
     loop.drain()
     assert loop.run(run_id).status == "awaiting_hitl"
+    assert loop.told(run_id, "node_retry") == []
 
 
 # -- workers that die
