@@ -45,7 +45,7 @@ def unanswered(asker: Visitor, provider: FakeOpenAI) -> Iterator[dict[str, Any]]
     _, frames = asker.stream(ARTICLE)
     provider.play()
     yield asked_for(frames)
-    asker.post(f"{FLEX}/runs/{frames[0]['runId']}/cancel")
+    asker.http.post(f"{FLEX}/runs/{frames[0]['runId']}/cancel")
 
 
 def test_a_good_answer_becomes_the_result_and_is_paid_for(asker: Visitor, provider: FakeOpenAI) -> None:
@@ -292,7 +292,7 @@ def test_a_failure_that_stays_leads_to_a_person_who_is_told_why(
     assert "after 1 attempt:" in request["payload"]["question"]
     assert word in request["payload"]["question"].lower()
     # And a cancelled run's question is closed
-    asker.post(f"{FLEX}/runs/{frames[0]['runId']}/cancel")
+    asker.http.post(f"{FLEX}/runs/{frames[0]['runId']}/cancel")
     asker.wait(frames[0]["runId"], "cancelled")
     late = asker.post(f"{FLEX}/hitl/resolve", answer(request, approved=True, output=BRIEF))
     assert late.status_code == 409

@@ -38,8 +38,10 @@ class Visitor:
     def get(self, path: str, **options: Any) -> httpx2.Response:
         return self.http.get(path, **options)
 
-    def post(self, path: str, body: Any = None, **options: Any) -> httpx2.Response:
-        return self.http.post(path, json=body, **options)
+    def post(self, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> httpx2.Response:
+        """Post a body as JSON, `null` included."""
+        told = {"Content-Type": "application/json", **(headers or {})}
+        return self.http.post(path, content=json.dumps(body), headers=told)
 
     @contextmanager
     def opened(self, method: str, path: str, **options: Any) -> Iterator[httpx2.Response]:
@@ -55,9 +57,12 @@ class Visitor:
 
     def start(self, envelope: Any, **headers: str) -> str:
         """Submit an envelope without listening to it; return the run's id."""
-        reply = self.post(f"{FLEX}/runs", envelope, headers=headers)
+        reply = self.post(f"{FLEX}/runs", envelope, headers)
         assert reply.status_code == 202, reply.text
         return str(reply.json()["runId"])
+
+    def cancel(self, run_id: str) -> httpx2.Response:
+        return self.http.post(f"{FLEX}/runs/{run_id}/cancel")
 
     def run(self, run_id: str) -> dict[str, Any]:
         """Return the debug snapshot."""
