@@ -32,7 +32,7 @@ def tidy_registry(stack: Stack) -> Iterator[None]:
     """Take capabilities of the documents' example company out of service again, whatever became of the commands."""
     yield
     with stack.client() as client:
-        ours = [c["capabilityId"] for c in client.capabilities() if c["capabilityId"].startswith("acme.")]
+        ours = [c["capabilityId"] for c in client.capabilities()["data"] if c["capabilityId"].startswith("acme.")]
     for capability_id in ours:
         address = f"{stack.url}/api/v1/flex/capabilities/{capability_id}"
         urlopen(Request(address, method="DELETE")).close()
