@@ -52,7 +52,7 @@ def configure_logging(settings: Settings) -> None:
     formatter = structlog.stdlib.ProcessorFormatter(
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer, mask],
         foreign_pre_chain=[*shared, quiet_task_failure],
-        keep_exc_info=False,
+        pass_foreign_args=True,
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
@@ -115,11 +115,10 @@ class SecretMask:
 
 def quiet_task_failure(_logger: Any, _method: str, event: Event) -> Event:
     """Tell of a task that broke without the error's text, which Celery writes into its message."""
+    told = event.pop("positional_args", None)
     record = event.get("_record")
-    if isinstance(record, logging.LogRecord) and record.name == "celery.app.trace":
-        told = record.args if isinstance(record.args, dict) else {}
-        if "description" in told:
-            event["event"] = f"Task {told.get('name')}[{told.get('id')}] {told['description']}"
+    if isinstance(told, dict) and "description" in told and record is not None and record.name == "celery.app.trace":
+        event["event"] = f"Task {told.get('name')}[{told.get('id')}] {told['description']}"
     return event
 
 
