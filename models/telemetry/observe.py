@@ -14,6 +14,7 @@ import structlog
 from models.telemetry.facts import CapabilityChange, StatusChange
 from models.telemetry.isolation import tell
 from models.telemetry.lines import WARNINGS, facts_of, name_of
+from models.telemetry.traces import trace_frame, trace_status
 from models.telemetry.updates import updates_of_frame, updates_of_status
 
 FrameObserver = Callable[[Mapping[str, Any], str], None]
@@ -92,5 +93,5 @@ def _note(updates: Iterable[tuple[str, float, Mapping[str, str]]], **about: str)
         logger.debug("flex_metric", metric=metric, value=value, labels=dict(labels), **about)
 
 
-FRAME_OBSERVERS: list[FrameObserver] = [write_line, note_frame_updates]
-STATUS_OBSERVERS: list[StatusObserver] = [write_status_line, note_status_updates]
+FRAME_OBSERVERS: list[FrameObserver] = [write_line, note_frame_updates, trace_frame]
+STATUS_OBSERVERS: list[StatusObserver] = [write_status_line, note_status_updates, trace_status]
