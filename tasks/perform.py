@@ -6,7 +6,10 @@ Each returns what the loop does next: look at the run again, stop, or walk the l
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
+
+from sqlalchemy import func
 
 from models.events.frames import timestamp_text
 from models.repositories.nodes import NO_LEASE
@@ -102,14 +105,20 @@ def _dispatch(context: Context, step: steps.Dispatch) -> Next:
         run.run_id,
         status="running",
         waiting_for=f"{len(step.lanes)} lane{'s' if len(step.lanes) > 1 else ''} of the plan",
-        wake_at=clock + seconds(steps.REPUBLISH_SECONDS[0]),
+        # A lease that is there already may end before anybody has claimed these lanes.
+        wake_at=func.least(clock + seconds(steps.REPUBLISH_SECONDS[0]), *_lease_ends(context)),
         nudges=0,
     )
     if published:
+        also, known_as = kept is not None, run.correlation_id
         context.unit.on_commit(
-            lambda: dispatch.walk_lanes(run.run_id, run.epoch, published, correlation_id=run.correlation_id)
+            lambda: dispatch.walk_lanes(run.run_id, run.epoch, published, kept=also, correlation_id=known_as)
         )
     return Stop(kept)
+
+
+def _lease_ends(context: Context) -> tuple[datetime, ...]:
+    return tuple(node.lease_until for node in context.state.with_status("running") if node.lease_until)
 
 
 def _fits_here(lane: Lane) -> bool:
