@@ -18,7 +18,7 @@ from planner.contracts.containment.strings import matches
 from policies.errors import pointer
 
 MAX_ADDED = 500
-MAX_NAMES = 8
+MAX_UNDECIDED = 5
 Literals = tuple[int, ...]
 
 
@@ -158,44 +158,38 @@ class ObjectFacts:
         if matched is None:
             return "", EMPTY
         values = tuple(claim.value for claim in member.claims)
-        certain = search.solve((*self._certain_literals(matched), *values))
-        if certain == EMPTY:
-            return "", EMPTY
-        used = {*self._known(), *taken}
         wanted = [*self.names, *(claim.name for claim in member.claims if claim.name != TRUE)]
         patterns = dict.fromkeys((*matched, *(text for group in self.groups for text, _ in group.patterns)))
+        used = {*self._known(), *taken}
         if not wanted and not patterns:
-            return next(name for name in _plain_names() if name not in used), certain
-        for text, holds in matched.items():
-            literal = search.own({"pattern": text})
-            wanted.append(literal if holds else -literal)
-        return self._try_names([*wanted, search.own({"type": "string"})], used, values, search)
+            literals = (group.others for group in self.groups)
+            name = next(name for name in _plain_names() if name not in used)
+            return name, search.solve((*literals, *values))
+        undecided = [text for text in patterns if text not in matched]
+        if len(undecided) > MAX_UNDECIDED:
+            return "…", unknown(f"more than {MAX_UNDECIDED} patterns judge the names of members")
+        wanted += (search.own({"type": "string"}), *(-search.constant(name) for name in sorted(used)))
+        best = "…", EMPTY
+        for verdicts in product((False, True), repeat=len(undecided)):
+            told = {**matched, **dict(zip(undecided, verdicts, strict=True))}
+            value = search.solve((*self._fresh_literals(told), *values))
+            if value == EMPTY:
+                continue
+            signs = (_signed(search.own({"pattern": text}), holds=holds) for text, holds in told.items())
+            name_found = search.solve((*wanted, *signs))
+            if name_found.verdict == "found":
+                if value.verdict == "found":
+                    return name_found.value, value
+                best = name_found.value, value
+            elif name_found != EMPTY and best[1] == EMPTY:
+                best = "…", unknown(name_found.reason)
+        return best
 
-    def _try_names(
-        self, wanted: list[int], used: Iterable[str], values: Literals, search: Search
-    ) -> tuple[str, Answer]:
-        """Return a name that satisfies what is wanted of it and the answer for the value under it."""
-        wanted += (-search.constant(name) for name in sorted(used))
-        best = EMPTY
-        for _ in range(MAX_NAMES):
-            name = search.solve(wanted)
-            if name == EMPTY:
-                return "…", best
-            if name.verdict != "found":
-                break
-            answer = self._solve_member(name.value, values, search)
-            if answer.verdict == "found":
-                return name.value, answer
-            best = best.or_else(unknown(answer.reason, answer.pointer) if answer.verdict == "unknown" else EMPTY)
-            wanted.append(-search.constant(name.value))
-        return "…", unknown("no further name was found that fits the patterns")
-
-    def _certain_literals(self, matched: Mapping[str, bool]) -> Iterator[int]:
-        """Yield what holds for every fresh name that matches as told; of other patterns nothing is known."""
+    def _fresh_literals(self, told: Mapping[str, bool]) -> Iterator[int]:
+        """Yield what judges a member whose name no claim mentions and that matches the patterns as told."""
         for group in self.groups:
-            yield from (literal for text, literal in group.patterns if matched.get(text))
-            if all(matched.get(text) is False for text, _ in group.patterns):
-                yield group.others
+            judging = [literal for text, literal in group.patterns if told[text]]
+            yield from judging or (group.others,)
 
 
 def _may_be(name: str, claim: SomeMember, search: Search) -> bool:
@@ -210,6 +204,10 @@ def _judges(group: Members, name: str) -> Iterator[int]:
     if name in group.named:
         judging.append(group.named[name])
     yield from judging or (group.others,)
+
+
+def _signed(literal: int, *, holds: bool) -> int:
+    return literal if holds else -literal
 
 
 def _plain_names() -> Iterator[str]:

@@ -17,6 +17,7 @@ from functools import lru_cache
 
 VARIANTS = 8
 _MOST_REPEATS = 3
+_MOST_WRITTEN = 200
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _DIGITS = "0123456789"
 _PRINTABLE = "".join(map(chr, range(33, 127))) + " é"
@@ -25,7 +26,15 @@ _ESCAPES |= {name.upper(): "".join(c for c in _PRINTABLE if not re.match(f"\\{na
 _REPEAT = re.compile(r"(\*|\+|\?|\{(\d+)(,(\d*))?\})\??")
 _GROUP = re.compile(r"\(\?(:|P?<[A-Za-z_]\w*>)|\((?!\?)")
 _RANGE = re.compile(r"(\\.|[^\\\]])-(\\.|[^\\\]])")
-Writer = Callable[[int], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a pattern: writes texts for it, one per variant, and tells how short a text can be."""
+
+    write: Callable[[int], str]
+    shortest: int
+
 
 _FORMATS = {
     "date": ("2024-02-29", "1999-12-31", "2030-07-04"),
@@ -55,17 +64,26 @@ def format_samples(name: str) -> tuple[str, ...]:
     return _FORMATS.get(name, ())
 
 
-@lru_cache(maxsize=512)
 def pattern_samples(text: str) -> tuple[str, ...]:
     """Return a few different texts that should match, shortest first; none when the pattern is not understood."""
+    piece = _read(text)
+    return tuple(sorted({piece.write(variant): None for variant in range(VARIANTS)}, key=len)) if piece else ()
+
+
+def shortest_match(text: str) -> int:
+    """Return how many characters a matching text has at least; 0 when the pattern is not understood."""
+    piece = _read(text)
+    return piece.shortest if piece else 0
+
+
+@lru_cache(maxsize=512)
+def _read(text: str) -> Piece | None:
+    reader = _Reader(text)
     try:
-        reader = _Reader(text)
-        write = reader.read_choice()
-        if reader.at < len(text):
-            return ()
-        return tuple(sorted({write(variant): None for variant in range(VARIANTS)}, key=len))
+        piece = reader.read_choice()
     except (_UnreadableError, RecursionError):
-        return ()
+        return None
+    return piece if reader.at == len(text) else None
 
 
 class _UnreadableError(Exception):
@@ -77,32 +95,44 @@ class _Reader:
     text: str
     at: int = 0
 
-    def read_choice(self) -> Writer:
+    def read_choice(self) -> Piece:
         ways = [self._read_sequence()]
         while self.text.startswith("|", self.at):
             self.at += 1
             ways.append(self._read_sequence())
-        return lambda variant: ways[variant % len(ways)](variant // len(ways) if len(ways) > 1 else variant)
+        if len(ways) == 1:
+            return ways[0]
+        return Piece(
+            lambda variant: ways[variant % len(ways)].write(variant // len(ways)), min(way.shortest for way in ways)
+        )
 
-    def _read_sequence(self) -> Writer:
-        parts: list[Writer] = []
+    def _read_sequence(self) -> Piece:
+        parts: list[Piece] = []
         while self.at < len(self.text) and self.text[self.at] not in "|)":
             parts.append(self._read_repeat(self._read_atom()))
-        return lambda variant: "".join(part(variant) for part in parts)
+        return Piece(
+            lambda variant: "".join(part.write(variant) for part in parts), sum(part.shortest for part in parts)
+        )
 
-    def _read_repeat(self, atom: Writer) -> Writer:
+    def _read_repeat(self, atom: Piece) -> Piece:
         match = _REPEAT.match(self.text, self.at)
         if match is None:
             return atom
         self.at = match.end()
-        least, most = {"*": (0, None), "+": (1, None), "?": (0, 1)}.get(match[1][0], (None, None))
-        if least is None:
+        if match[2] is None:
+            least, most = {"*": (0, None), "+": (1, None), "?": (0, 1)}[match[1]]
+        else:
             least = int(match[2])
             most = least if match[3] is None else int(match[4]) if match[4] else None
         spread = min(_MOST_REPEATS, (most - least) if most is not None else _MOST_REPEATS) + 1
-        return lambda variant: "".join(atom(variant + turn) for turn in range(least + variant % spread))
+        return Piece(
+            lambda variant: "".join(
+                atom.write(variant + turn) for turn in range(min(least, _MOST_WRITTEN) + variant % spread)
+            ),
+            least * atom.shortest,
+        )
 
-    def _read_atom(self) -> Writer:
+    def _read_atom(self) -> Piece:
         if group := _GROUP.match(self.text, self.at):
             self.at = group.end()
             inner = self.read_choice()
@@ -111,14 +141,14 @@ class _Reader:
         character = self.text[self.at]
         self.at += 1
         if character in "^$":
-            return lambda _variant: ""
+            return Piece(lambda _variant: "", 0)
         if character == ".":
             return _one_of(_LETTERS)
         if character == "[":
             return _one_of(self._read_class())
         if character == "\\":
             return _one_of(self._read_escape())
-        if character in "*+?(":
+        if character in "*+?({}":
             raise _UnreadableError
         return _one_of(character)
 
@@ -134,6 +164,9 @@ class _Reader:
                 continue
             character = self.text[self.at]
             self.at += 1
+            if character == "[":
+                # [:alpha:] and its like are one character, not a list.
+                raise _UnreadableError
             found += self._read_escape() if character == "\\" else character
         self._expect("]")
         return "".join(c for c in _PRINTABLE if c not in found) if negated else found
@@ -155,10 +188,10 @@ class _Reader:
         self.at += 1
 
 
-def _one_of(characters: Sequence[str]) -> Writer:
+def _one_of(characters: Sequence[str]) -> Piece:
     if not characters:
         raise _UnreadableError
-    return lambda variant: characters[variant % len(characters)]
+    return Piece(lambda variant: characters[variant % len(characters)], 1)
 
 
 def _single(written: str) -> str:

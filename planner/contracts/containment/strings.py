@@ -15,7 +15,7 @@ import regex
 from planner.contracts.containment.answers import EMPTY, Answer, ExhaustedError, Search, found, unknown
 from planner.contracts.containment.choices import Choices
 from planner.contracts.containment.claims import Claim, Format, NoneOf, OneOf, Pattern, Size
-from planner.contracts.containment.samples import COMMON, format_samples, pattern_samples
+from planner.contracts.containment.samples import COMMON, format_samples, pattern_samples, shortest_match
 from planner.contracts.containment.sizes import Sizes
 from planner.contracts.schema_keywords import FORMATS, PATTERN_SECONDS
 from planner.contracts.schema_lint import compile_pattern
@@ -46,6 +46,8 @@ class StringFacts:
             case Size():
                 self.sizes = self.sizes.narrowed(claim)
             case Pattern(text, holds):
+                if holds:
+                    self.sizes = self.sizes.narrowed(Size(shortest_match(text)))
                 return self.patterns.setdefault(text, holds) == holds and (holds or text not in _MATCH_ALL)
             case Format(name, holds):
                 return self.formats.setdefault(name, holds) == holds
