@@ -6,6 +6,7 @@ span) follows from that and never decides anything.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -80,12 +81,14 @@ def write_capability_line(change: CapabilityChange) -> None:
 
 def note_frame_updates(frame: Mapping[str, Any], tenant_id: str) -> None:
     """Write what a frame adds to the metrics, at level `debug`."""
-    _note(updates_of_frame(frame), run_id=frame["runId"], tenant=tenant_id)
+    if logger.is_enabled_for(logging.DEBUG):
+        _note(updates_of_frame(frame), run_id=frame["runId"], tenant=tenant_id)
 
 
 def note_status_updates(change: StatusChange) -> None:
     """Write what a run's new status adds to the metrics, at level `debug`."""
-    _note(updates_of_status(change), run_id=change.run_id, tenant=change.tenant_id)
+    if logger.is_enabled_for(logging.DEBUG):
+        _note(updates_of_status(change), run_id=change.run_id, tenant=change.tenant_id)
 
 
 def _note(updates: Iterable[tuple[str, float, Mapping[str, str]]], **about: str) -> None:
