@@ -57,6 +57,16 @@ class EventsQuery(Schema):
     limit = fields.Integer(load_default=500, validate=validate.Range(1, MAX_FRAMES))
 
 
+class AuditQuery(Schema):
+    """Which rows of the audit, newest first."""
+
+    operation = fields.String(validate=validate.Length(1, 100))
+    target = fields.String(validate=validate.Length(1, 300))
+    since = fields.AwareDateTime(format="iso")
+    limit = fields.Integer(load_default=50, validate=validate.Range(1, MAX_PAGE))
+    cursor = fields.String(validate=validate.Length(1, 500))
+
+
 class CapabilitiesQuery(Schema):
     """Which capabilities."""
 

@@ -238,6 +238,16 @@ class RunRepository(Repository):
         )
         return self.get(run_id)
 
+    def count_waiting(self, at_most: int) -> int:
+        """Return how many runs wait for a planner; counting stops at `at_most`."""
+        waiting = (
+            select(flex_runs.c.run_id)
+            .where(flex_runs.c.status == "pending", self.mine(flex_runs))
+            .limit(at_most)
+            .subquery()
+        )
+        return int(self.connection.execute(select(func.count()).select_from(waiting)).scalar_one())
+
     def last_seqs(self, run_ids: Iterable[str]) -> dict[str, int]:
         """Return the number of the last frame of each of these runs."""
         statement = select(flex_runs.c.run_id, flex_runs.c.last_seq).where(
