@@ -23,7 +23,7 @@ LEASE_SECONDS = 16
 between = st.lists(st.sampled_from(("next", "last", "double", "lose", "look", "sweep", "wait")), max_size=14)
 amid = st.lists(st.sampled_from(("nothing", "other worker", "lease ends", "dies")), max_size=10)
 lawful = settings(
-    max_examples=50,
+    max_examples=30,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
