@@ -222,6 +222,16 @@ def test_a_question_that_takes_too_many_steps_is_unknown_and_ends():
     assert answer.verdict in {"unknown", "refuted"}
 
 
+def test_what_is_empty_only_inside_itself_is_not_empty_elsewhere():
+    # Given a list of links that looks empty while its own link is being looked for, and is asked for again outside
+    link = {"anyOf": [record(["more"], more={"$ref": "#/$defs/links"}), record(closed=True)]}
+    definitions = {"link": link, "links": rows({"$ref": "#/$defs/link"}, minItems=1)}
+    both = record(["a", "b"], a={"$ref": "#/$defs/link"}, b={"$ref": "#/$defs/links"})
+
+    # Then it is found there
+    assert contained({**both, "$defs": definitions}, False).witness == Witness({"a": {}, "b": [{}]})
+
+
 def test_deep_schemas_and_values_raise_nothing():
     deep, shallow = TEXT, INTEGER
     for _ in range(28):
