@@ -232,6 +232,15 @@ def test_what_is_empty_only_inside_itself_is_not_empty_elsewhere():
     assert contained({**both, "$defs": definitions}, False).witness == Witness({"a": {}, "b": [{}]})
 
 
+def test_a_name_given_to_one_member_does_not_prove_that_there_is_none_for_another():
+    # Given that p must hold a number and q something else, and that only these two names may be used
+    names = {"type": "object", "propertyNames": {"enum": ["p", "q"]}}
+    others = {"patternProperties": {"^q": True}, "additionalProperties": {"not": INTEGER}}
+
+    # Then it is not proved, though q was the wrong name for the first
+    assert contained(names, {"anyOf": [{"additionalProperties": INTEGER}, others]}).verdict != "proved"
+
+
 def test_deep_schemas_and_values_raise_nothing():
     deep, shallow = TEXT, INTEGER
     for _ in range(28):
