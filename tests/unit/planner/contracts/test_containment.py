@@ -241,6 +241,21 @@ def test_a_name_given_to_one_member_does_not_prove_that_there_is_none_for_anothe
     assert contained(names, {"anyOf": [{"additionalProperties": INTEGER}, others]}).verdict != "proved"
 
 
+def test_every_combination_of_choices_is_looked_at():
+    # Given choices of which only the last of each go together
+    first, second = (
+        {"anyOf": [{"properties": {name: {"const": number}}} for number in (1, 2, 3)]} for name in ("a", "b")
+    )
+    both = [{"a": {"const": 7}}, {"b": {"const": 7}}, {"a": {"const": 3}, "b": {"const": 3}}]
+    linked_choice = {"anyOf": [{"properties": properties} for properties in both]}
+
+    # When
+    answer = contained({"type": "object", "required": ["a", "b"], "allOf": [first, second, linked_choice]}, False)
+
+    # Then
+    assert answer.witness == Witness({"a": 3, "b": 3})
+
+
 def test_deep_schemas_and_values_raise_nothing():
     deep, shallow = TEXT, INTEGER
     for _ in range(28):
