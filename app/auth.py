@@ -105,10 +105,11 @@ class Gate:
             if self._may_be_open and not self._keys.any():
                 return Caller(DEFAULT_TENANT, ALL_SCOPES)
             raise UnauthorizedError
-        if self._api_key is not None and hmac.compare_digest(token.encode(), self._api_key.encode()):
-            return Caller(DEFAULT_TENANT, ALL_SCOPES, SETTINGS_KEY, SETTINGS_KEY)
+        # A made key keeps its own scopes, also where somebody has put it into FLEX_API_KEY of the server.
         found = self._keys.recognise(token) if prefix_of(token) else None
         if found is None:
+            if self._api_key is not None and hmac.compare_digest(token.encode(), self._api_key.encode()):
+                return Caller(DEFAULT_TENANT, ALL_SCOPES, SETTINGS_KEY, SETTINGS_KEY)
             if self._may_be_open and not self._keys.any():
                 return Caller(DEFAULT_TENANT, ALL_SCOPES)
             raise UnauthorizedError
