@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
@@ -17,8 +17,8 @@ from models.repositories.nodes import Claim
 from models.repositories.plans import StoredPlan
 from models.settings import get_settings
 from models.telemetry import Call, CallEnd, observe_call
-from models.unit_of_work import open_unit
-from planner.contracts.capabilities import Capability
+from models.unit_of_work import UnitOfWork, open_reading
+from planner.contracts.capabilities import Capability, expired
 from planner.contracts.compiler import CompiledContract, Provenance
 from planner.contracts.json_schema import validator_for
 from planner.plan.graph import Node
@@ -67,12 +67,12 @@ def attempt(claim: Claim, stored: StoredPlan, cancel: CancelToken, seen: dict[st
     seen = {} if seen is None else seen
     node = stored.plan.node(claim.node_id)
     capability_id = candidate_id(node, claim.state.candidate) or ""
-    with open_unit(claim.tenant_id) as unit:
-        capability = unit.capabilities.find(capability_id)
+    with open_reading(claim.tenant_id) as unit:
+        capability = _capability(unit, claim, capability_id)
         if missing := [ancestor for ancestor in ancestor_ids(stored.plan, node.id) if ancestor not in seen]:
             seen |= {node_id: {} for node_id in missing} | unit.nodes.outputs(claim.run_id, missing)
         clarifications = unit.hitl.clarifications(claim.run_id, node.id) if claim.attempt > 1 else ()
-    if capability is None or capability.status != "active":
+    if capability is None:
         message = f"The capability “{capability_id}” is not active any more."
         return Failed(Failure("capability_inactive", "capability_inactive", message), Usage())
     bundle = _bundle(claim, stored, node, capability, seen, clarifications)
@@ -80,6 +80,19 @@ def attempt(claim: Claim, stored: StoredPlan, cancel: CancelToken, seen: dict[st
         outcome = _call(bundle, node, capability, cancel)
         _describe_end(end, outcome)
     return outcome
+
+
+def _capability(unit: UnitOfWork, claim: Claim, capability_id: str) -> Capability | None:
+    """Return the capability if it is active now: as the registry was remembered, and as the claim has seen it."""
+    presence = claim.capability
+    remembered = unit.capabilities.snapshot().get(capability_id) if presence else None
+    if presence is None or remembered is None:
+        found = unit.capabilities.find(capability_id)
+        return found if found is not None and found.status == "active" else None
+    if presence.last_seen_at is None:
+        return None
+    present = replace(remembered, status="active", last_seen_at=presence.last_seen_at)
+    return None if expired(present, presence.at) else present
 
 
 def contract_of(node: Node) -> CompiledContract:
