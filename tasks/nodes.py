@@ -13,6 +13,8 @@ from typing import Any
 
 import structlog
 
+from models.database import dumps
+from models.faults import fault
 from models.repositories.nodes import Claim
 from models.repositories.plans import StoredPlan
 from models.settings import get_settings
@@ -24,7 +26,7 @@ from planner.contracts.json_schema import validator_for
 from planner.plan.graph import Node
 from planner.progress.bundle import AgentBundle, ancestor_ids, inputs_for, visible_values
 from planner.progress.failure import Failure, FailureKind, candidate_id
-from tasks.agents.base import AgentError, AgentTimeoutError, CancelToken, HitlAsk, InvalidReplyError, Usage
+from tasks.agents.base import AgentError, AgentResult, AgentTimeoutError, CancelToken, HitlAsk, InvalidReplyError, Usage
 from tasks.agents.registry import agent_for
 
 logger = structlog.get_logger(__name__)
@@ -144,6 +146,7 @@ def _bundle(
 def _call(bundle: AgentBundle, node: Node, capability: Capability, cancel: CancelToken) -> Outcome:
     began = time.monotonic()
     try:
+        fault("in_agent", node.id)
         result = agent_for(capability, get_settings()).run(bundle, cancel=cancel)
     except AgentError as error:
         return Failed(_agent_failure(error), error.usage)
@@ -154,6 +157,8 @@ def _call(bundle: AgentBundle, node: Node, capability: Capability, cancel: Cance
         return Failed(Failure("agent_error", "agent_crash", message), Usage())
     if result.hitl is not None:
         return Ask(result.hitl, result.usage)
+    if fault_of_json := _fault_of_json(result):
+        return Failed(_not_json(f"What the agent gave cannot be stored as JSON: {fault_of_json}"), result.usage)
     if findings := findings_of(node, result.output):
         message = f"The output does not fit the contract: {findings[0]['message']}" + _more(len(findings) - 1)
         return Failed(Failure("invalid_output", "invalid_output", message, findings, result.output), result.usage)
@@ -185,10 +190,23 @@ def _describe_end(end: CallEnd, outcome: Outcome) -> None:
             end.outcome = outcome.failure.code
 
 
+def _fault_of_json(result: AgentResult) -> str | None:
+    """Return why a result has no JSON: an agent of our own may give what no reply over a wire could hold."""
+    try:
+        dumps([result.output, result.provenance]).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        return type(error).__name__
+    return None
+
+
+def _not_json(message: str, output: Any = None) -> Failure:
+    finding = {"pointer": "", "instancePath": "", "keyword": "json", "message": message, "facet": ""}
+    return Failure("invalid_output", "invalid_output", message, (finding,), output=output)
+
+
 def _agent_failure(error: AgentError) -> Failure:
     if isinstance(error, InvalidReplyError):
-        finding = {"pointer": "", "instancePath": "", "keyword": "json", "message": error.message, "facet": ""}
-        return Failure("invalid_output", "invalid_output", error.message, (finding,), output=error.raw)
+        return _not_json(error.message, error.raw)
     kind: FailureKind = "timeout" if isinstance(error, AgentTimeoutError) else "agent_error"
     return Failure(kind, error.code, error.message, retryable=error.retryable, retry_after=error.retry_after)
 
