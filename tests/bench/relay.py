@@ -13,7 +13,7 @@ import subprocess
 import sys
 
 from models.settings import child_environ
-from tests.bench.report import merge
+from tests.bench.report import read, write
 from tests.bench.servers import ROOT, bench_environ
 
 
@@ -44,7 +44,7 @@ def main() -> None:
     if process.returncode:
         sys.exit(f"the relay could not be measured: its process ended with {process.returncode}")
     if given.json:
-        merge(given.json, {"relay": figures})
+        write(given.json, {**(read(given.json) or {}), "relay": figures})
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How figures are shown and kept: the conditions they were taken under, plain tables, and one JSON file of sections."""
+"""How figures are shown and kept: the conditions they were taken under, plain tables, and a JSON file."""
 
 from __future__ import annotations
 
@@ -38,7 +38,10 @@ def conditions(scale: float, rounds: int) -> dict[str, Any]:
 
 
 def _sync_milliseconds() -> dict[str, float]:
-    """Measure what one write costs until the disk of the benchmark's database has it: the price of every commit."""
+    """Measure what a write costs until the disk has it, the price of every commit.
+
+    The best tells of the disk; a median far above it, of other work that holds the processors.
+    """
     took = []
     with tempfile.TemporaryFile() as file:
         for _ in range(SYNCS):
@@ -46,7 +49,7 @@ def _sync_milliseconds() -> dict[str, float]:
             began = time.perf_counter()
             os.fsync(file.fileno())
             took.append((time.perf_counter() - began) * 1000)
-    return percentiles(took)
+    return {"best_ms": round(min(took), 2), **percentiles(took)}
 
 
 def row(name: str, values: Sequence[float | str | None]) -> str:
@@ -59,16 +62,15 @@ def table(names: Mapping[str, str], columns: Sequence[Mapping[str, float | None]
     return "\n".join(row(label, [column.get(name) for column in columns]) for name, label in names.items())
 
 
-def merge(path: str, sections: Mapping[str, Any]) -> None:
-    """Write the sections to a JSON file and keep the others that it has."""
+def write(path: str, figures: Mapping[str, Any]) -> None:
+    """Write the figures as JSON, in place of what was there."""
     file = Path(path)
     file.parent.mkdir(parents=True, exist_ok=True)
-    kept = read(path) or {}
-    file.write_text(json.dumps({**kept, **sections}, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    file.write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def read(path: str) -> dict[str, Any] | None:
-    """Return what `merge` has written, None when nothing is there."""
+    """Return what `write` has written, None when nothing is there."""
     file = Path(path)
     found: dict[str, Any] | None = json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
     return found

@@ -14,7 +14,7 @@ import sys
 from typing import Any
 
 from models.settings import child_environ
-from tests.bench.report import Targets, conditions, merge, row, table
+from tests.bench.report import Targets, conditions, row, table, write
 from tests.bench.servers import ROOT, bench_environ
 from tests.bench.statistic import medians
 
@@ -52,7 +52,7 @@ def main() -> None:
     figures |= {"summary": summary, "ratios": ratios(summary)}
     print_figures(figures)
     if given.json:
-        merge(given.json, figures)
+        write(given.json, figures)
 
 
 def summarise(figures: dict[str, Any]) -> dict[str, dict[str, float | None]]:

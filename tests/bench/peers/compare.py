@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.bench.measure import AT_ONCE, IN_A_ROW, scaled
 from tests.bench.peers.environment import PACKAGES, NotInstallableError, install, interpreter
-from tests.bench.report import conditions, merge, read, row, table
+from tests.bench.report import conditions, read, row, table, write
 from tests.bench.runs import ROWS
 from tests.bench.servers import ROOT, bench_environ
 from tests.bench.statistic import medians
@@ -42,7 +42,7 @@ def main() -> None:
     summary = {peer: medians([one[peer] for one in rounds]) for peer in versions}
     _print(told, summary, read(given.ours))
     if given.json:
-        merge(given.json, {"conditions": told, "rounds": rounds, "summary": summary})
+        write(given.json, {"conditions": told, "rounds": rounds, "summary": summary})
 
 
 def _installed() -> dict[str, str]:

@@ -30,8 +30,9 @@ def install(peer: str) -> str:
         if made.returncode:
             shutil.rmtree(FOLDER, ignore_errors=True)
             raise NotInstallableError("no virtual environment could be made: " + _last_line(made.stdout.decode()))
-    pip = (str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--prefer-binary")
-    done = subprocess.run((*pip, *PACKAGES[peer]), check=False, capture_output=True, text=True)
+    pip = (str(python), "-m", "pip", "--disable-pip-version-check", "--retries", "1", "--timeout", "15")
+    command = (*pip, "install", "--quiet", "--prefer-binary", *PACKAGES[peer])
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
     if done.returncode:
         raise NotInstallableError(_last_line(done.stderr))
     return subprocess.run(
