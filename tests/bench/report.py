@@ -54,7 +54,7 @@ def _sync_milliseconds() -> dict[str, float]:
 
 def row(name: str, values: Sequence[float | str | None]) -> str:
     """Return a line of a table; a dash for what was not measured."""
-    return f"  {name:42}" + "".join(f"{_cell(value):>14}" for value in values)
+    return f"  {name:46}" + "".join(f"{_cell(value):>14}" for value in values)
 
 
 def table(names: Mapping[str, str], columns: Sequence[Mapping[str, float | None]]) -> str:

@@ -26,6 +26,7 @@ ROWS = {
     "slow_seconds": "many at once, 100 ms nodes, s",
     "slow_overhead_seconds": "  of that above the critical path, s",
     "slow_alone_overhead_ms": "one alone, 100 ms nodes: above it, ms",
+    "processor_ms_per_run": "processor time of all its processes, ms/run",
     "memory_mib": "memory of all its processes, MiB",
     "messages_per_run": "messages per run",
     "body_bytes_per_run": "bytes of their bodies per run",
@@ -33,7 +34,15 @@ ROWS = {
     "largest_queued_bytes": "largest message on the queue, bytes",
     "live_bytes_per_run": "bytes of live frames per run",
 }
-RATIOS = ("runs_per_second", "p50_ms", "p95_ms", "slow_seconds", "memory_mib", "body_bytes_per_run")
+RATIOS = (
+    "runs_per_second",
+    "p50_ms",
+    "p95_ms",
+    "slow_seconds",
+    "processor_ms_per_run",
+    "memory_mib",
+    "body_bytes_per_run",
+)
 
 
 def main() -> None:
