@@ -62,6 +62,15 @@ def table(names: Mapping[str, str], columns: Sequence[Mapping[str, float | None]
     return "\n".join(row(label, [column.get(name) for column in columns]) for name, label in names.items())
 
 
+def judged(targets: Targets) -> str:
+    """Return a line for each target: what was found, what was to be reached, and whether it was."""
+    lines = []
+    for name, (value, sign, limit) in targets.items():
+        reached = value is not None and (value >= limit if sign == ">=" else value < limit)
+        lines.append(f"  {name}: {value} (to reach: {sign} {limit}) {'reached' if reached else 'not reached'}")
+    return "\n".join(lines)
+
+
 def write(path: str, figures: Mapping[str, Any]) -> None:
     """Write the figures as JSON, in place of what was there."""
     file = Path(path)
