@@ -118,7 +118,7 @@ class NodeRepository(Repository):
         Raises ClaimRefusedError, upon which the transaction must be given up.
         """
         taken = {"run_id": run_id, "node_id": node_id, "epoch": epoch, "worker": worker, "lease": lease}
-        row = self.connection.execute(TAKE, taken).mappings().one_or_none()
+        row = self.connection.exec_driver_sql(TAKE, taken).mappings().one_or_none()
         if row is None:
             raise ClaimRefusedError(data={"runId": run_id, "nodeId": node_id})
         claim = Claim(
@@ -140,7 +140,7 @@ class NodeRepository(Repository):
         The second value is the moment. The caller records the `node_complete`. Raises LeaseLostError, upon which the
         transaction must be given up.
         """
-        row = self.connection.execute(
+        row = self.connection.exec_driver_sql(
             SETTLE,
             {
                 "run_id": claim.run_id,
