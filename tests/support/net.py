@@ -30,8 +30,9 @@ class Net:
         self._listener.listen(64)
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
-        self._is_cut = self._is_silent = self._drops_replies = self._over = False
+        self._is_cut = self._is_silent = self._over = False
         self._delay = 0.0
+        self._to_drop = 0.0
         self.dropped = 0
         self._carriers: list[threading.Thread] = []
         self._thread = threading.Thread(target=self._accept, daemon=True)
@@ -48,9 +49,9 @@ class Net:
         """Leave connections open and carry nothing any more, as a machine does that has vanished."""
         self._is_silent = True
 
-    def drop_replies(self) -> None:
-        """Carry requests, and lose what is answered."""
-        self._drops_replies = True
+    def drop_replies(self, count: float = float("inf")) -> None:
+        """Carry requests, and lose the next `count` answers; all of them unless told otherwise."""
+        self._to_drop = count
 
     def delay(self, milliseconds: float) -> None:
         """Carry everything so much later."""
@@ -58,8 +59,8 @@ class Net:
 
     def heal(self) -> None:
         """Be a good wire again; what was cut stays cut and connects anew, what was lost stays lost."""
-        self._is_cut = self._is_silent = self._drops_replies = False
-        self._delay = 0.0
+        self._is_cut = self._is_silent = False
+        self._delay = self._to_drop = 0.0
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -101,7 +102,8 @@ class Net:
     def _carry(self, source: socket.socket, target: socket.socket, is_reply: bool) -> None:  # noqa: FBT001 - a direction
         with suppress(OSError):
             while data := source.recv(CHUNK):
-                if is_reply and self._drops_replies:
+                if is_reply and self._to_drop > 0:
+                    self._to_drop -= 1
                     self.dropped += 1
                     continue
                 while self._is_silent and not self._over:
