@@ -14,6 +14,7 @@ PREFLIGHT_SECONDS = 600
 def init_app(app: Flask, origins: tuple[str, ...]) -> None:
     """Answer preflights with 204 and mark every reply for the allowed origins; no origin is allowed by default."""
     app.before_request(answer_preflight)
+    app.after_request(name_origin)
     CORS(
         app,
         origins=list(origins),
@@ -24,6 +25,12 @@ def init_app(app: Flask, origins: tuple[str, ...]) -> None:
         supports_credentials=False,
         allow_private_network=False,
     )
+
+
+def name_origin(response: Response) -> Response:
+    """Tell caches that a reply depends on the origin, also when it is marked for none or for the only one allowed."""
+    response.vary.add("Origin")
+    return response
 
 
 def answer_preflight() -> Response | None:

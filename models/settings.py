@@ -74,6 +74,7 @@ class Settings:
     max_envelope_bytes: int
     log_level: str
     log_format: Literal["json", "text"]
+    otlp_endpoint: str | None
     fault: str | None
     test_mode: bool
 
@@ -266,6 +267,12 @@ VARIABLES: tuple[Variable, ...] = (
     ),
     Variable("FLEX_LOG_LEVEL", "log_level", ", ".join(_LEVELS), _choice("info", *_LEVELS)),
     Variable("FLEX_LOG_FORMAT", "log_format", "json or text", _choice(None, "json", "text")),
+    Variable(
+        "FLEX_OTLP_ENDPOINT",
+        "otlp_endpoint",
+        "an http:// or https:// address of a collector",
+        _text(None, r"^https?://[^\s/]+/?$"),
+    ),
     Variable("FLEX_FAULT", "fault", "the name of a fault point, only together with FLEX_TEST=1", _text(None)),
     Variable("FLEX_TEST", "test_mode", "0 or 1", _switch(default=False)),
 )

@@ -1,7 +1,8 @@
 """Keep this process's leases alive: one thread for all of them, and the news of those that it has lost.
 
-Every third of a lease the thread extends what this process holds, none past its deadline. What the reply does not name
-any more has been cancelled, taken back or timed out: the attempt's token is cancelled, which aborts its call.
+Every third of a lease, and every two seconds at least, the thread extends what this process holds, none past its
+deadline. What the reply does not name any more has been cancelled, taken back or timed out: the attempt's token is
+cancelled, which aborts its call.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ from tasks.agents.base import CancelToken
 from tasks.base import WORKER
 
 logger = structlog.get_logger(__name__)
+
+LONGEST_PAUSE = 2.0
+"""How long a cancelled call may go on before its worker hears of it, in seconds."""
 
 Held = tuple[str, str, int]
 """Run id, node id, attempt; planning is held under the node id `""`."""
@@ -63,7 +67,7 @@ class Heartbeat:
                 token.cancel("lease_lost")
 
     def _run(self) -> None:
-        pause = get_settings().lease_seconds / 3
+        pause = min(get_settings().lease_seconds / 3, LONGEST_PAUSE)
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: bool(self._held))

@@ -20,7 +20,8 @@ from planner.progress.state import RunState
 from planner.progress.steps import next_step
 from tasks.base import FlexTask
 from tasks.celery_app import celery
-from tasks.perform import Again, Context, perform
+from tasks.context import Again, Context
+from tasks.perform import perform
 from tasks.planning import plan_and_store
 from tasks.walk import walk
 

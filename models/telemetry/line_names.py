@@ -65,6 +65,7 @@ CHANGE_LINES = (
         "flex_capability_dispatch_complete", "info", "the call is over; `outcome` is done, asked, lost or the failure"
     ),
     Line("flex_metric", "debug", "what a frame or a status adds to a metric: `metric`, `value`, `labels`"),
+    Line("traces_unavailable", "warning", "a collector is set, and the extra `otel` is not installed"),
     Line("flex_telemetry_process_error", "error", "an observer broke; `observer` names it, the rest was told"),
 )
 """Changes of rows, calls of agents, and telemetry itself."""

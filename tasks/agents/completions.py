@@ -15,6 +15,7 @@ import openai
 from openai.types.chat import ChatCompletion
 
 from models.settings import Settings
+from models.telemetry import outgoing_headers
 from tasks.agents.base import (
     CONNECT_SECONDS,
     MAX_REPLY_BYTES,
@@ -112,7 +113,7 @@ def _request(question: Question, *, allow_strict: bool) -> dict[str, Any]:
             {"role": "user", "content": question.user},
         ],
         "response_format": response_format(question.name, question.schema, allow_strict=allow_strict),
-        "extra_headers": headers,
+        "extra_headers": {**headers, **outgoing_headers()},
     }
 
 

@@ -62,10 +62,14 @@ class Message:
 
 @dataclass
 class ScriptedAgents:
-    """Stands in for `tasks.agents.registry.agent_for`: by node id, what each attempt does, in order."""
+    """Stands in for `tasks.agents.registry.agent_for`: by node id, what each attempt does, in order.
+
+    `meanwhile` is what the rest of the world does in the middle of every attempt.
+    """
 
     script: dict[str, list[Step]] = field(default_factory=dict)
     bundles: list[AgentBundle] = field(default_factory=list)
+    meanwhile: Callable[[AgentBundle], None] | None = None
 
     def on(self, node_id: str, *steps: Step) -> None:
         """Let the node's next attempts do `steps`; those after them are done by the offline agent."""
@@ -82,6 +86,8 @@ class ScriptedAgents:
 
     def run(self, bundle: AgentBundle, *, cancel: CancelToken) -> AgentResult:
         self.bundles.append(bundle)
+        if self.meanwhile is not None:
+            self.meanwhile(bundle)
         steps = self.script.get(bundle.node_id)
         return steps.pop(0)(bundle, cancel) if steps else OfflineAgent().run(bundle, cancel=cancel)
 

@@ -1,4 +1,4 @@
-"""The run loop when attempts fail: repair, back-off, alternatives, people, poison, and results that break a contract."""
+"""The run loop when attempts fail: repair, back-off, alternatives, people, poison, results that break a contract."""
 
 from __future__ import annotations
 

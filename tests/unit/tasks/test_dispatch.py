@@ -167,3 +167,16 @@ def test_the_app_counts_chords_in_the_plan_and_names_the_tasks_that_are_sent() -
     assert celery.conf.accept_content == ["json"]
     for entry in celery.conf.beat_schedule.values():
         assert entry["options"]["expires"] == entry["schedule"]
+
+
+def test_a_lane_beside_one_that_the_sender_walks_itself_is_a_chord_still(sent: list[dict[str, Any]]) -> None:
+    # Given two branches, of which the sender keeps one
+    # When it publishes the other
+    dispatch.walk_lanes(RUN, 1, [Lane(("linkedinVariants~b", "contentReview~b"))], kept=True)
+
+    # Then one message leaves, as the header of a chord whose body is the look at the run
+    [message] = sent
+    embedded = json.loads(body_of(message))[2]
+    assert embedded["chord"]["task"] == "tasks.advance_run"
+    assert embedded["chord"]["kwargs"] == {"run_id": RUN}
+    assert len(body_of(message)) < BODY_LIMIT
