@@ -58,9 +58,8 @@ def _not_fixed() -> Diagnostic:
 
 
 def _causes(reasons: Mapping[str, tuple[Diagnostic, ...]], registry: RegistrySnapshot) -> Iterable[Diagnostic]:
-    """Yield what keeps the nearest fixed plan from fitting, leaving out what follows from its being fixed."""
-    nearest = min(reasons.values(), key=len)
-    for finding in nearest:
+    """Yield what keeps the fixed plans from fitting, leaving out what follows from their being fixed."""
+    for finding in (finding for found in reasons.values() for finding in found):
         elsewhere = finding.facet is not None and registry.producers(finding.facet)
         if finding.code != "no_producer" or not elsewhere:
             yield finding
