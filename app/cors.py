@@ -6,7 +6,15 @@ from flask import Flask, Response, current_app, request
 from flask_cors import CORS
 
 ALLOW_HEADERS = ["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID", "Prefer", "X-Correlation-Id"]
-EXPOSE_HEADERS = ["X-Run-Id", "X-Correlation-Id", "Location", "Retry-After", "Idempotency-Replayed"]
+EXPOSE_HEADERS = [
+    "X-Run-Id",
+    "X-Correlation-Id",
+    "Location",
+    "Retry-After",
+    "Idempotency-Replayed",
+    "X-Backlog-Pending",
+    "X-Backlog-Limit",
+]
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 PREFLIGHT_SECONDS = 600
 

@@ -17,8 +17,11 @@ from models.database import database_errors, engine
 from models.events.bus import Bus, live_bus
 from models.events.log import EventLog
 from models.faults import fault
+from models.repositories.audit import AuditRepository
 from models.repositories.capabilities import CapabilityRepository
 from models.repositories.hitl import HitlRepository
+from models.repositories.idempotency import IdempotencyRepository
+from models.repositories.keys import KeyRepository
 from models.repositories.nodes import NodeRepository
 from models.repositories.outputs import OutputRepository
 from models.repositories.plan_drafts import PlanDraftRepository
@@ -75,6 +78,18 @@ class UnitOfWork:
     @cached_property
     def hitl(self) -> HitlRepository:
         return HitlRepository(self._connection, self.tenant_id, self.events)
+
+    @cached_property
+    def keys(self) -> KeyRepository:
+        return KeyRepository(self._connection, self.tenant_id)
+
+    @cached_property
+    def idempotency(self) -> IdempotencyRepository:
+        return IdempotencyRepository(self._connection, self.tenant_id)
+
+    @cached_property
+    def audit(self) -> AuditRepository:
+        return AuditRepository(self._connection, self.tenant_id)
 
     @cached_property
     def canaries(self) -> CanaryRepository:

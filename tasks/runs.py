@@ -53,9 +53,10 @@ def walk_lane(self: FlexTask, *, run_id: str, epoch: int, node_ids: list[str]) -
 
     A link that did not come to its end takes the rest of its chain with it: whoever moves the run publishes that anew.
     """
-    walked = walk(run_id, epoch, node_ids, chained=bool(self.request.chain))
-    if not walked.handed_over:
-        self.request.chain = None
+    chain, self.request.chain = self.request.chain, None
+    walked = walk(run_id, epoch, node_ids, chained=bool(chain))
+    if walked.handed_over:
+        self.request.chain = chain
     if walked.look:
         drive(run_id, keep=True)
 

@@ -31,7 +31,7 @@ blueprint = Blueprint("plan", __name__, url_prefix="/api/v1/flex", description="
 )
 def preview_plan() -> Response:
     """Show the plan that an envelope would get; nothing is stored, nothing runs, and no model is asked."""
-    envelope, catalogue, mode = read_envelope(), services().catalogue, services().settings.planner_mode
+    (_, envelope), catalogue, mode = read_envelope(), services().catalogue, services().settings.planner_mode
     with open_unit(tenant()) as unit:
         registry = unit.capabilities.snapshot()
     try:

@@ -104,7 +104,7 @@ def runs(status: str | None, limit: int, url: str | None, *, as_json: bool) -> N
 @click.command()
 @click.argument("run_id", metavar="RUN", required=False)
 @click.option("--all", "every", is_flag=True, help="Cancel every run that has not ended.")
-@click.option("--note", help="Why; it stands in the run's events.")
+@click.option("--note", help="Why; it is kept with the run, in its metadata.")
 @url_option
 def cancel(run_id: str | None, note: str | None, url: str | None, *, every: bool) -> None:
     """Cancel a run."""

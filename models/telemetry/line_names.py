@@ -101,6 +101,8 @@ WEB_LINES = (
     Line("slow_client_cut", "info", "a client did not keep up; it may come back with its last id"),
     Line("builtin_capabilities_registered", "info", "the built-in capabilities are in the registry"),
     Line("builtin_capabilities_not_registered", "warning", "they could not be registered; it is tried again"),
+    Line("audit_not_written", "warning", "the database was away when a refused mutation was to be recorded"),
+    Line("rates_counted_in_process", "warning", "Redis is away; each web process counts requests for itself"),
     Line("metrics_source_failed", "warning", "`/metrics` could not ask one table"),
 )
 """Web processes."""

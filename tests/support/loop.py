@@ -179,7 +179,7 @@ class Loop:
         task.push_request(id="task-1", chain=list(message.chain), headers={})
         try:
             task(**message.ids)
-            following = task.request.chain
+            following: Any = task.request.chain
         except WorkerDiedError:
             return
         finally:
@@ -329,7 +329,7 @@ def _capabilities_of(plan: PlanGraph) -> Iterable[str]:
     return dict.fromkeys(c for c in named if c)
 
 
-def _messages(canvas: Signature) -> list[Message]:
+def _messages(canvas: Any) -> list[Message]:
     """Return what Celery would publish at once, a chain's later links inside its first message."""
     if canvas["task"] == "celery.chord":
         return [message for member in canvas.tasks for message in _messages(member)]

@@ -14,8 +14,9 @@ from typing import Any
 from planner.contracts.containment.answers import EMPTY, TRUE, Answer, ExhaustedError, State, unknown
 from planner.contracts.containment.branch import Branch
 from planner.contracts.containment.claims import KINDS, Claim, Either, Is
-from planner.contracts.containment.keywords import Judgement, Subject, judge
+from planner.contracts.containment.keywords import judge
 from planner.contracts.containment.parts import Parts
+from planner.contracts.containment.subject import Subject
 
 MAX_STEPS = 20_000
 MAX_DEPTH = 40
@@ -142,7 +143,7 @@ class Inhabitation:
         known = self._judgements.get((literal, kind))
         if known is None:
             part = self.parts[abs(literal)]
-            judgement: Judgement = judge(Subject(part, self.parts, kind))
+            judgement = judge(Subject(part, self.parts, kind))
             known = judgement.kept if literal > 0 else (Either(judgement.broken),)
             self._judgements[literal, kind] = known
         return known

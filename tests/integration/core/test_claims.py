@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from models.errors import LeaseLostError
+from models.events.frames import Draft
 from models.repositories.nodes import Claim, ClaimRefusedError
 from models.unit_of_work import open_unit
 from planner.progress.state import NodeState
@@ -103,7 +104,7 @@ def lost_attempt(run_id: str) -> Claim:
 
 def try_again(held: Claim) -> None:
     with open_unit(None) as unit:
-        unit.nodes.try_again(held, [moves.Draft("log"), moves.Draft("node_start")], lease=5, usage={}, values={})
+        unit.nodes.try_again(held, [Draft("log"), Draft("node_start")], lease=5, usage={}, values={})
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -115,7 +118,19 @@ def test_runs_are_found_by_status_text_client_and_time() -> None:
     assert len(found(since=datetime(2000, 1, 1, tzinfo=UTC))) == 3
 
 
-@pytest.mark.parametrize("cursor", ["x", "%%%", "e30", "WzEsMl0", "bnVsbA", "WyJhIiwiYiJd"])
+STRANGE: list[Any] = [
+    ["2026-01-01T00:00:00+00:00", "\0"],
+    ["9999-12-31T23:59:59-23:59", "a"],
+    ["2026-01-01T00:00:00+00:00", 5],
+    ["2026-01-01T00:00:00+00:00", None],
+]
+
+
+def cursor_of(position: Any) -> str:
+    return base64.urlsafe_b64encode(json.dumps(position).encode()).decode().rstrip("=")
+
+
+@pytest.mark.parametrize("cursor", ["x", "%%%", "e30", "WzEsMl0", "bnVsbA", "WyJhIiwiYiJd", *map(cursor_of, STRANGE)])
 def test_a_cursor_from_elsewhere_is_refused_at_its_pointer(cursor: str) -> None:
     with pytest.raises(InvalidInputError) as caught, open_unit() as unit:
         unit.runs.list(cursor=cursor)

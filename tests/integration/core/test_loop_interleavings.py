@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from models.settings import get_settings
 from planner.plan.graph import PlanGraph
 from planner.progress.bundle import AgentBundle
 from tests.support.factories import plans
@@ -23,7 +25,7 @@ LEASE_SECONDS = 16
 between = st.lists(st.sampled_from(("next", "last", "double", "lose", "look", "sweep", "wait")), max_size=14)
 amid = st.lists(st.sampled_from(("nothing", "other worker", "lease ends", "dies")), max_size=10)
 lawful = settings(
-    max_examples=50,
+    max_examples=30,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -66,11 +68,13 @@ def amid_attempts(loop: Loop, events: Iterator[str]) -> Callable[[AgentBundle], 
 
 
 @lawful
-@given(plan=plans(6), events=between, within=amid)
+@given(plan=plans(6), size=st.sampled_from((1, 2, 16)), events=between, within=amid)
 def test_a_run_completes_once_with_one_result_per_node(
-    loop: Loop, plan: PlanGraph, events: list[str], within: list[str]
+    loop: Loop, monkeypatch: pytest.MonkeyPatch, plan: PlanGraph, size: int, events: list[str], within: list[str]
 ) -> None:
-    # Given a run and a course of events
+    # Given a run whose lanes are tasks or chains of tasks, and a course of events
+    monkeypatch.setenv("FLEX_LANE_NODES", str(size))
+    get_settings.cache_clear()
     loop.waiting.clear()
     loop.agents.meanwhile = amid_attempts(loop, iter(within))
     run_id = loop.install(plan)

@@ -20,7 +20,7 @@ from tests.support.loop import Loop, Message, WorkerDiedError, install_run, pass
 
 def due(limit: int = 200) -> dict[str, int]:
     with open_unit(None) as unit:
-        return dict(unit.runs.due(limit))
+        return {found.run_id: found.nudges for found in unit.runs.due(limit)}
 
 
 @pytest.mark.usefixtures("database")
@@ -54,6 +54,9 @@ def test_a_run_that_nobody_moves_is_nudged_ever_more_rarely() -> None:
         pauses.append(round(float(pause)))
         pass_time(float(pause))
     assert pauses == [5, 10, 20, 40, 80, 160, 300, 300, 300]
+    # And however long nobody answers, the sweep goes on
+    moves.statement("UPDATE flex_runs SET nudges = 2000000, wake_at = clock_timestamp()")
+    assert due() == {run_id: 2_000_001}
     # And a claim is a sign of life, after which it starts anew
     moves.claim(run_id, "a")
     assert moves.statement("SELECT nudges FROM flex_runs") == [(0,)]

@@ -38,7 +38,7 @@ def test_a_member_that_ends_calls_no_body(app: Celery, monkeypatch: pytest.Monke
     published: list[str] = []
     monkeypatch.setattr(app.amqp, "send_task_message", lambda _producer, name, *_args, **_more: published.append(name))
 
-    @app.task(name="member")
+    @app.task(name="member", shared=False)
     def member() -> int:
         return 1
 

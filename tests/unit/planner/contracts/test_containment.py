@@ -222,6 +222,40 @@ def test_a_question_that_takes_too_many_steps_is_unknown_and_ends():
     assert answer.verdict in {"unknown", "refuted"}
 
 
+def test_what_is_empty_only_inside_itself_is_not_empty_elsewhere():
+    # Given a list of links that looks empty while its own link is being looked for, and is asked for again outside
+    link = {"anyOf": [record(["more"], more={"$ref": "#/$defs/links"}), record(closed=True)]}
+    definitions = {"link": link, "links": rows({"$ref": "#/$defs/link"}, minItems=1)}
+    both = record(["a", "b"], a={"$ref": "#/$defs/link"}, b={"$ref": "#/$defs/links"})
+
+    # Then it is found there
+    assert contained({**both, "$defs": definitions}, False).witness == Witness({"a": {}, "b": [{}]})
+
+
+def test_a_name_given_to_one_member_does_not_prove_that_there_is_none_for_another():
+    # Given that p must hold a number and q something else, and that only these two names may be used
+    names = {"type": "object", "propertyNames": {"enum": ["p", "q"]}}
+    others = {"patternProperties": {"^q": True}, "additionalProperties": {"not": INTEGER}}
+
+    # Then it is not proved, though q was the wrong name for the first
+    assert contained(names, {"anyOf": [{"additionalProperties": INTEGER}, others]}).verdict != "proved"
+
+
+def test_every_combination_of_choices_is_looked_at():
+    # Given choices of which only the last of each go together
+    first, second = (
+        {"anyOf": [{"properties": {name: {"const": number}}} for number in (1, 2, 3)]} for name in ("a", "b")
+    )
+    both = [{"a": {"const": 7}}, {"b": {"const": 7}}, {"a": {"const": 3}, "b": {"const": 3}}]
+    linked_choice = {"anyOf": [{"properties": properties} for properties in both]}
+
+    # When
+    answer = contained({"type": "object", "required": ["a", "b"], "allOf": [first, second, linked_choice]}, False)
+
+    # Then
+    assert answer.witness == Witness({"a": 3, "b": 3})
+
+
 def test_deep_schemas_and_values_raise_nothing():
     deep, shallow = TEXT, INTEGER
     for _ in range(28):

@@ -25,7 +25,7 @@ from tests.support.schema_pairs import (
 
 UNIVERSE = small_universe()
 laws = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
 )
 
 
