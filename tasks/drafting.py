@@ -27,6 +27,7 @@ from planner.plan.graph import PlanGraph
 from tasks.agents.base import AgentCancelledError, AgentError, CancelToken, InvalidReplyError, Usage
 from tasks.agents.completions import Answer, ModelClient, Question
 from tasks.agents.deadline import Deadline
+from tasks.base import stopping
 
 logger = structlog.get_logger(__name__)
 
@@ -70,7 +71,7 @@ def plan_with_model(desk: Desk, drafting: Drafting) -> PlanGraph:
     refused: Refused | None = None
     tried: _Tried | None = None
     for attempt in range(1, MAX_ATTEMPTS + 1):
-        if attempt > 1 and not _announce(desk, attempt):
+        if attempt > 1 and (stopping.is_set() or not _announce(desk, attempt)):
             break
         try:
             tried = _try(desk, drafting, attempt, refused)

@@ -7,18 +7,16 @@ same table of checks proves the whole. So nothing that a model invents can get i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 from planner.assembly.assemble import plan_of
-from planner.assembly.choice import Choice, with_optional
 from planner.assembly.diagnostics import Diagnostic, PlanRejectedError
+from planner.assembly.draft_ground import Ground
 from planner.assembly.draft_reader import DraftNode, PlanDraft
-from planner.assembly.reachability import Option
 from planner.assembly.refusal import REFUSALS
 from planner.assembly.request import PlanRequest, refusal_of
-from planner.assembly.search import Solution
 from planner.assembly.targets import Targets, choose_targets
 from planner.contracts.capabilities import Capability, RegistrySnapshot
 from planner.errors import PlannerError
@@ -26,15 +24,6 @@ from planner.plan.graph import Node, PlanGraph
 
 PLANNED_KINDS = frozenset({"branch", "transformation"})
 """Kinds of node without a capability that the planner adds itself; a draft may draw them and need not."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ground:
-    """What a draft is built on: the request, the registry, and the choice that the search made."""
-
-    request: PlanRequest
-    registry: RegistrySnapshot
-    choice: Choice
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +48,8 @@ def plan_from_draft(draft: PlanDraft, ground: Ground, *, heeded: bool = False, v
     faults += [*_order_faults(makers, picks, ground), *_coverage_faults(targets, ground)]
     if faults:
         raise PlanRejectedError(faults)
-    choice = _choice(picks, makers, targets, ground.choice)
+    chosen = [pick.capability for pick in makers]
+    choice = ground.choose(chosen, targets, {pick.capability.capability_id for pick in picks if pick not in makers})
     try:
         plan = plan_of(ground.request, choice, ground.registry, version=version)
     except PlanRejectedError:
@@ -96,7 +86,7 @@ _PICK_ANOTHER = "Pick another capability of the table."
 
 
 def _unknown(node: DraftNode, ground: Ground) -> Diagnostic:
-    close = get_close_matches(node.capability_id or "", list(ground.choice.usable), n=1)
+    close = get_close_matches(node.capability_id or "", ground.usable_ids(), n=1)
     suggestion = f"Did you mean {close[0]}?" if close else "Name capabilities of the table only."
     name = (node.capability_id or "")[:120]
     told = f"{node.stage}: there is no capability “{name}”."
@@ -179,7 +169,7 @@ def _lacking(pick: _Pick, facet: str, later: Sequence[str], ground: Ground) -> D
 
 
 def _made_by(facet: str, ground: Ground) -> str:
-    makers = sorted(name for name, c in ground.choice.usable.items() if facet in c.output_facets)
+    makers = ground.makers(facet)
     return f"It is made by {', '.join(makers[:5])}." if makers else "No capability that may be chosen makes it."
 
 
@@ -194,28 +184,6 @@ def _coverage_faults(targets: Targets, ground: Ground) -> Iterator[Diagnostic]:
             "output_facet_uncovered", told, facet=facet, pointer="/nodes", suggestion=_made_by(facet, ground)
         )
     yield from targets.unmet
-
-
-def _choice(picks: Sequence[_Pick], makers: Sequence[_Pick], targets: Targets, base: Choice) -> Choice:
-    """Return the draft as a choice beside the one that the search made: same scores, same prices, same rivals.
-
-    Where the draft names reviewers, only they may review.
-    """
-    chosen = tuple(pick.capability for pick in makers)
-    named = {pick.capability.capability_id for pick in picks}
-    reviewers = named - {capability.capability_id for capability in chosen}
-    usable: Mapping[str, Capability] = {
-        name: capability
-        for name, capability in base.usable.items()
-        if not reviewers or capability.kind != "validation" or name in named
-    }
-    options = tuple(
-        Option(c.capability_id, frozenset(c.input_facets), frozenset(c.output_facets), base.prices[c.capability_id])
-        for c in chosen
-    )
-    solution = Solution(options, sum(option.cost for option in options), exact=False, states=0)
-    every = with_optional(targets, chosen)
-    return replace(base, capabilities=chosen, targets=every, usable=usable, solution=solution)
 
 
 def _told(plan: PlanGraph, picks: Iterable[_Pick], *, heeded: bool) -> PlanGraph:

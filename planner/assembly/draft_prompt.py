@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from planner.assembly.diagnostics import Diagnostic
-from planner.assembly.draft_plan import Ground
+from planner.assembly.draft_ground import Ground
 from planner.assembly.draft_reader import MOST_NODES, draft_schema
 from planner.contracts.capabilities import Capability
 from planner.contracts.facets import Facet
@@ -86,7 +86,7 @@ def write_prompt(
     situation: Mapping[str, Any] | None = None,
 ) -> Prompt:
     """Return the prompt of one attempt; equal arguments give equal texts."""
-    capabilities = _capabilities(ground)
+    capabilities = ground.candidates()
     rows = capabilities[:MOST_ROWS]
     facets = _facets(rows, ground)
     sections = (
@@ -130,17 +130,6 @@ def describe_situation(plan: PlanGraph, statuses: Mapping[str, str], reason: str
     }
 
 
-def _capabilities(ground: Ground) -> list[Capability]:
-    """Return what may be chosen: required ones first, then what the search chose and could reach, then reviewers."""
-    choice = ground.choice
-    path = {option.name for option in choice.reach.path}
-    first = dict.fromkeys((*(ground.request.policy.require or ()), *(c.capability_id for c in choice.capabilities)))
-    ranked = sorted(path, key=lambda name: (-choice.scores[name].total, name))
-    reviewers = sorted(name for name, c in choice.usable.items() if c.kind == "validation")
-    names = dict.fromkeys((*first, *ranked, *reviewers))
-    return [choice.usable[name] for name in names if name in choice.usable]
-
-
 def _facets(capabilities: Sequence[Capability], ground: Ground) -> list[Facet]:
     """Return the facets that the request or the table of capabilities names, those of the request first."""
     asked = [*(target.facet for target in ground.choice.targets), *ground.request.given]
@@ -160,15 +149,14 @@ def _facet_cells(facet: Facet, ground: Ground) -> tuple[str, ...]:
 
 
 def _capability_cells(capability: Capability, ground: Ground) -> tuple[str, ...]:
-    name = capability.capability_id
     return (
-        name,
+        capability.capability_id,
         capability.kind,
         ", ".join(capability.input_facets),
         ", ".join(capability.optional_input_facets),
         ", ".join(capability.output_facets),
-        f"{ground.choice.scores[name].total:.2f}",
-        str(ground.choice.prices[name]),
+        f"{ground.score(capability):.2f}",
+        str(ground.price(capability)),
         capability.summary,
     )
 

@@ -15,7 +15,8 @@ from typing import Any, Literal
 from planner.assembly.assemble import plan_of
 from planner.assembly.choice import choose
 from planner.assembly.diagnostics import Diagnostic, PlanRejectedError
-from planner.assembly.draft_plan import Ground, plan_from_draft
+from planner.assembly.draft_ground import Ground
+from planner.assembly.draft_plan import plan_from_draft
 from planner.assembly.draft_prompt import Prompt, Refused, write_prompt
 from planner.assembly.draft_reader import read_draft
 from planner.assembly.explain import plan_cost
