@@ -84,10 +84,14 @@ def write_prompt(
     *,
     refused: Refused | None = None,
     situation: Mapping[str, Any] | None = None,
+    most_rows: int = MOST_ROWS,
 ) -> Prompt:
-    """Return the prompt of one attempt; equal arguments give equal texts."""
+    """Return the prompt of one attempt; equal arguments give equal texts.
+
+    `most_rows` may lower the cap of the capability table; required capabilities are never left out.
+    """
     capabilities = ground.candidates()
-    rows = capabilities[:MOST_ROWS]
+    rows = capabilities[: max(min(most_rows, MOST_ROWS), len(ground.request.policy.require or ()))]
     facets = _facets(rows, ground)
     sections = (
         _block("Envelope", "envelope", _envelope(envelope)),

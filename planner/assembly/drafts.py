@@ -17,7 +17,7 @@ from planner.assembly.choice import choose
 from planner.assembly.diagnostics import Diagnostic, PlanRejectedError
 from planner.assembly.draft_ground import Ground
 from planner.assembly.draft_plan import plan_from_draft
-from planner.assembly.draft_prompt import Prompt, Refused, write_prompt
+from planner.assembly.draft_prompt import MOST_ROWS, Prompt, Refused, write_prompt
 from planner.assembly.draft_reader import read_draft
 from planner.assembly.explain import plan_cost
 from planner.assembly.request import read_request
@@ -54,6 +54,7 @@ class Drafting:
     plan: PlanGraph
     phase: Phase = "initial"
     situation: Mapping[str, Any] | None = None
+    most_rows: int = MOST_ROWS
 
     @classmethod
     def of(
@@ -64,19 +65,24 @@ class Drafting:
         *,
         version: int = 1,
         situation: Mapping[str, Any] | None = None,
+        most_rows: int = MOST_ROWS,
     ) -> Drafting:
-        """Search for the plan and return the talk about it; `situation` is what a new version replaces.
+        """Search for the plan and return the talk about it.
+
+        `situation` is what a new version replaces, `most_rows` the most capabilities that a prompt lists.
 
         Raises PlanRejectedError where the search finds no plan: then there is nothing to talk about.
         """
         request = read_request(envelope, catalogue)
         ground = Ground(request, registry, choose(request, registry))
         plan = plan_of(request, ground.choice, registry, version=version)
-        return cls(envelope, ground, plan, "replan" if situation else "initial", situation)
+        return cls(envelope, ground, plan, "replan" if situation else "initial", situation, most_rows)
 
     def prompt(self, refused: Refused | None = None) -> Prompt:
         """Return the prompt of the next attempt; `refused` is the one before it."""
-        return write_prompt(self.envelope, self.ground, refused=refused, situation=self.situation)
+        return write_prompt(
+            self.envelope, self.ground, refused=refused, situation=self.situation, most_rows=self.most_rows
+        )
 
     def judge(self, answer: str) -> Verdict:
         """Return what becomes of a model's answer, whatever it says."""

@@ -298,6 +298,17 @@ def test_tables_are_capped_and_say_what_was_left_out() -> None:
     assert chosen - {REVIEW} <= {row.split(" | ")[0] for row in rows}
 
 
+def test_a_lower_cap_never_drops_what_is_required() -> None:
+    pins = ["acme.writer", "acme.other"]
+    task = envelope(linkedin(policies={"planner": {"selection": {"require": pins}}}))
+    registered = with_capabilities(*(like(LINKEDIN, capability_id=pin) for pin in pins))
+
+    talk = Drafting.of(task, registered, catalogue(), most_rows=1)
+
+    rows = block(talk.prompt(), "capabilities").splitlines()[1:]
+    assert [row.split(" | ")[0] for row in rows] == pins
+
+
 def test_a_refused_draft_comes_back_with_its_faults() -> None:
     talk = drafting()
     refused = talk.judge(draft("ghost", BRIEFING)).refused
