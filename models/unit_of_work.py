@@ -101,6 +101,16 @@ class UnitOfWork:
 
 
 @contextmanager
+def open_reading(tenant: str | None) -> Iterator[UnitOfWork]:
+    """Open a unit that only reads, each statement by itself: without a transaction to begin and to commit.
+
+    Raises DatabaseUnavailableError when the server is away.
+    """
+    with database_errors(), engine().connect() as connection:
+        yield UnitOfWork(connection.execution_options(isolation_level="AUTOCOMMIT"), tenant)
+
+
+@contextmanager
 def open_unit(tenant: str | None = DEFAULT_TENANT, *, bus: Bus | None = None) -> Iterator[UnitOfWork]:
     """Open a transaction; commit it on a clean exit and roll it back on an error.
 

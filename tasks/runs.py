@@ -104,6 +104,8 @@ def advance(run_id: str, *, keep: bool) -> tuple[int, Lane] | None:
 
 
 def _context(unit: UnitOfWork, run: Run, *, keep: bool) -> Context:
+    nodes = unit.nodes.states(run.run_id) if run.plan_version else {}
+    asked = any(node.status == "awaiting_hitl" for node in nodes.values())
     stored: StoredPlan | None = unit.plans.stored(run.run_id, run.plan_version) if run.plan_version else None
     state = RunState(
         run_id=run.run_id,
@@ -111,8 +113,8 @@ def _context(unit: UnitOfWork, run: Run, *, keep: bool) -> Context:
         epoch=run.epoch,
         now=run.locked_at,
         plan=stored.plan if stored else None,
-        nodes=unit.nodes.states(run.run_id) if stored else {},
-        requests=unit.hitl.open_states(run.run_id) if stored else (),
+        nodes=nodes,
+        requests=unit.hitl.open_states(run.run_id) if asked else (),
         planning_lease_until=run.planning_lease_until if run.status == "planning" else None,
         planning_crashes=run.planning_crashes,
         dispatched_at=run.dispatched_at,

@@ -16,8 +16,8 @@ from app.auth import tenant
 from app.body import read_json
 from app.extensions import services
 from app.mutation import Done, carry_out
+from app.registration import check_callable
 from models.unit_of_work import UnitOfWork, open_unit
-from planner.contracts.capabilities import check_registration
 
 blueprint = Blueprint(
     "capabilities", __name__, url_prefix="/api/v1/flex/capabilities", description="Who can do what, right now"
@@ -38,8 +38,8 @@ RECORD = json_reply("The capability as registered", "CapabilityRecord")
 )
 def register_capability() -> Response:
     """Register a capability, for the first time or again; every problem of the registration is reported at once."""
-    raw, catalogue = read_json(), services().catalogue
-    capability = run_aside(lambda: check_registration(raw, catalogue))
+    raw, catalogue, hosts = read_json(), services().catalogue, services().settings.agent_hosts
+    capability = run_aside(lambda: check_callable(raw, catalogue, hosts))
 
     def register(unit: UnitOfWork) -> Done:
         stored = unit.capabilities.register(capability)

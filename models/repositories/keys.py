@@ -20,6 +20,7 @@ from models.tables.base import clock
 
 keys = flex_api_keys.c
 SCOPES = ("run", "operate", "agent", "admin")
+KEY_ID = "key_"
 PREFIX_BYTES, SECRET_BYTES = 5, 24
 SECONDS_BETWEEN_NOTES_OF_USE = 300.0
 DAY_SECONDS = 86_400.0
@@ -61,7 +62,7 @@ class KeyRepository(Repository):
         text = f"flex_{prefix}_{secrets.token_hex(SECRET_BYTES)}"
         self.connection.execute(
             insert(flex_api_keys).values(
-                key_id=f"key_{uuid.uuid4().hex}",
+                key_id=f"{KEY_ID}{uuid.uuid4().hex}",
                 tenant_id=self.owner,
                 prefix=prefix,
                 key_hash=hash_of(text),

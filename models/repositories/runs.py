@@ -7,12 +7,12 @@ import binascii
 import json
 import re
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, func, insert, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, func, insert, literal, or_, select, tuple_, update
 
 from models.errors import InvalidRunStateError, RunNotFoundError
 from models.events.frames import Draft, timestamp_text
@@ -29,6 +29,9 @@ Item = TypeVar("Item")
 NUDGE_SECONDS = 5.0
 """The first pause after an unanswered wake-up; it doubles up to `NUDGE_SECONDS_AT_MOST`."""
 NUDGE_SECONDS_AT_MOST = 300.0
+
+Held = tuple[str, str, int]
+"""What a worker holds a lease on: run id, node id, attempt; planning stands under the node id `""`."""
 
 
 _OWN_ID = re.compile(r"\A[\x21-\x7e]{1,200}\Z")
@@ -303,11 +306,12 @@ class RunRepository(Repository):
         self._log.note_status(run_id, claimed)
         return self.get(run_id)
 
-    def extend_planning(self, worker: str, lease_seconds: float) -> set[tuple[str, str, int]]:
-        """Extend the planning leases of `worker`; return (run id, "", attempt) still held."""
+    def extend_planning(self, worker: str, lease_seconds: float, held: Collection[Held]) -> set[Held]:
+        """Extend those planning leases of `worker` that it says it works on; return those still held."""
+        key = tuple_(flex_runs.c.run_id, literal(""), flex_runs.c.planning_attempt)
         statement = (
             update(flex_runs)
-            .where(flex_runs.c.planner == worker, flex_runs.c.status == "planning")
+            .where(flex_runs.c.planner == worker, flex_runs.c.status == "planning", key.in_(list(held)))
             .values(planning_lease_until=clock + seconds(lease_seconds))
             .returning(flex_runs.c.run_id, flex_runs.c.planning_attempt)
         )

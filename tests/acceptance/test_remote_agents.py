@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 
 from models.settings import child_environ
-from tests.support.envelopes import freeform_envelope
+from tests.support.envelopes import freeform_envelope, writer_registration
 from tests.support.invariants import assert_sound
 from tests.support.stack import ROOT
-from tests.support.visitor import FLEX, Visitor, told
+from tests.support.visitor import FLEX, Visitor, pointers, told
 
 SECRET = "whsec_" + base64.b64encode(b"a secret of the yard, long enough").decode()
 CONTRACT = {"mode": "facets", "facets": ["post_copy"]}
@@ -256,12 +256,18 @@ def test_an_agents_question_goes_to_a_person_and_the_answer_comes_back(
     visitor.assert_valid(frames)
 
 
-def test_a_host_that_is_not_allowed_is_not_called(visitor: Visitor, run_with: Run) -> None:
-    frames = run_with("http://169.254.169.254/latest/meta-data")
+def test_an_agent_on_a_host_that_is_not_allowed_is_not_registered(visitor: Visitor) -> None:
+    # Given an agent at an address that belongs to no agent, with a secret that is none
+    endpoint = {"url": "http://169.254.169.254/latest/meta-data", "secret": "hunter2"}
 
-    assert frames[-1]["message"] == "stream_paused"
-    assert "FLEX_AGENT_HOSTS" in json.dumps(frames[-2]["payload"]["request"])
-    visitor.cancel(frames[0]["runId"])
+    # When it is registered
+    reply = visitor.post(f"{FLEX}/capabilities/register", writer_registration(endpoint=endpoint))
+
+    # Then it is refused at both places, with the remedy, and the registry knows nothing of it
+    assert reply.status_code == 422
+    assert pointers(reply) == {"/endpoint/url", "/endpoint/secret"}
+    assert "FLEX_AGENT_HOSTS" in reply.text
+    assert visitor.get(f"{FLEX}/capabilities/{writer_registration()['capabilityId']}").status_code == 404
 
 
 def test_the_secret_of_an_endpoint_is_never_shown(visitor: Visitor, agent: RemoteAgent, run_with: Run) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from kombu import Connection, pools
 from kombu.exceptions import OperationalError
 from kombu.transport.memory import Channel
 
@@ -45,7 +46,8 @@ def lane_nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """What is put into the broker, message by message."""
+    """What is put into a broker in memory, message by message, whatever broker an earlier test has made known."""
+    monkeypatch.setitem(celery.__dict__, "producer_pool", pools.producers[Connection("memory://")])
     messages: list[dict[str, Any]] = []
     monkeypatch.setattr(dispatch._Rest, "until", 0.0)
     monkeypatch.setattr(Channel, "_put", lambda _channel, _queue, message, **_: messages.append(message))
