@@ -139,7 +139,7 @@ def test_an_invalid_draft_is_repaired_with_its_diagnostics_in_the_prompt(hybrid:
         (says('{"nodes": {"a": 1}}'), "draft_malformed"),
         (fake.CUT_OFF, "draft_cut_off"),
         (fake.HTML, "model_invalid_agent_reply"),
-        (fake.HUGE, "model_invalid_agent_reply"),
+        (Step("huge", size=100 * 1024 * 1024), "model_invalid_agent_reply"),
     ],
     ids=["never valid", "undeclared id", "prose", "deep", "malformed", "cut off", "no completion", "huge"],
 )
