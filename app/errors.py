@@ -28,6 +28,7 @@ STATUS_OF_CODE = {
     "invalid_condition_dsl": 400,
     "unauthorized": 401,
     "forbidden": 403,
+    "foreign_origin": 403,
     "unsupported_media_type": 415,
     "server_busy": 503,
     "too_many_requests": 429,
@@ -108,6 +109,12 @@ def answer_unexpected(error: Exception) -> Response:
     """Answer a fault of our own: its text and trace stay in the log."""
     logger.error("request_failed", exc_info=error, method=request.method, path=request.path)
     return problem(500, "internal_error", INTERNAL)
+
+
+def document_of(error: FlexError) -> dict[str, Any]:
+    """Return the members of a problem that make sense where there is no reply to put them in."""
+    errors = [p.as_json() for p in getattr(error, "problems", ())]
+    return {"code": error.code, "message": error.message, "errors": errors}
 
 
 def problem(

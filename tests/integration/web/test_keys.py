@@ -128,6 +128,7 @@ NAMES_NOTHING = {
     "metrics.metrics",
     "health.database_health",
     "health.model_health",
+    "events.follow_events",
 }
 """Guarded routes that name no thing which another tenant could own, neither in their address nor in their body."""
 
@@ -145,6 +146,8 @@ def calls(app: Flask, endpoint: str, things: Mapping[str, str]) -> Iterator[tupl
 
 def ask(client: FlaskClient, method: str, path: str, token: str | None, **more: Any) -> Any:
     headers = {"Accept": "application/json", **(bearer(token) if token else {})}
+    if path.endswith("/ws"):
+        headers |= {"Connection": "Upgrade", "Upgrade": "websocket"}
     body = {"json": more["json"]} if more.get("json") is not None and method in {"POST", "PUT", "PATCH"} else {}
     return client.open(path, method=method, headers=headers, query_string=more.get("query"), **body)
 
