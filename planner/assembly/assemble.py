@@ -26,7 +26,11 @@ def assemble_plan(
     Raises PlanRejectedError with a diagnostic for everything that stands in the way.
     """
     request = read_request(envelope, catalogue)
-    choice = choose(request, registry)
+    return plan_of(request, choose(request, registry), registry, version=version)
+
+
+def plan_of(request: PlanRequest, choice: Choice, registry: RegistrySnapshot, *, version: int = 1) -> PlanGraph:
+    """Return the plan that lays out a choice, whoever made it. Raises PlanRejectedError when it breaks a rule."""
     branches, notes = plan_branches(request, choice)
     plan, findings = _proved(request, choice, branches, registry, (*request.notes, *notes), version, review=True)
     if _optional_review_is_at_fault(request, findings):

@@ -76,7 +76,7 @@ def choose(request: PlanRequest, registry: RegistrySnapshot) -> Choice:
         raise PlanRejectedError([_nothing_found()])
     by_id = {c.capability_id: c for c in allowed}
     chosen = tuple(by_id[option.name] for option in solution.chosen)
-    return Choice(chosen, _with_optional(targets, chosen), scores, by_id, prices, wanted, reach, solution)
+    return Choice(chosen, with_optional(targets, chosen), scores, by_id, prices, wanted, reach, solution)
 
 
 def excluded(registry: RegistrySnapshot, request: PlanRequest, facets: Iterable[str]) -> tuple[tuple[str, str], ...]:
@@ -147,7 +147,7 @@ def _nothing_found() -> Diagnostic:
     )
 
 
-def _with_optional(targets: Targets, chosen: tuple[Capability, ...]) -> tuple[Target, ...]:
+def with_optional(targets: Targets, chosen: tuple[Capability, ...]) -> tuple[Target, ...]:
     """Add the optional parts of the contract whose facet is there anyway."""
     made = frozenset().union(*(c.output_facets for c in chosen))
     return (*targets.chosen, *(t for t in targets.optional if t.facet in made or not t.produced))

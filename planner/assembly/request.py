@@ -14,8 +14,8 @@ from planner.envelope import TaskEnvelope
 from planner.intake import Intake, default_facets, facets_from
 from policies.policy import PlannerPolicy, Policies
 
-READ_DIRECTIVES = frozenset({"persona", "brandVoice"})
-"""Directives that intake reads."""
+READ_DIRECTIVES = frozenset({"persona", "brandVoice", "preferDraft"})
+"""Directives that somebody acts on: intake reads the first two, `drafts` the last."""
 BUILT_KINDS = frozenset({"structuring", "branch", "execution", "transformation", "validation"})
 """The node kinds that this version puts into plans."""
 
