@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from heapq import heapify, heappop, heappush
 from typing import Any
 
 
@@ -96,63 +95,6 @@ def layers(options: Sequence[Option], given: Iterable[str]) -> tuple[Option, ...
         for option in ready:
             had |= option.makes
     return tuple(ordered)
-
-
-def cheapest(options: Sequence[Option], given: Iterable[str], free: frozenset[str] = frozenset()) -> dict[str, int]:
-    """Return for each facet a cost below which no plan can have it: the dearest of the needs, then the option itself.
-
-    Options named in `free` cost nothing: they are chosen already. Facets are settled cheapest first, so the need that
-    is settled last is the dearest.
-    """
-    waiting: dict[str, list[int]] = {}
-    missing = [len(option.needs) for option in options]
-    for index, option in enumerate(options):
-        for facet in option.needs:
-            waiting.setdefault(facet, []).append(index)
-    settled: dict[str, int] = {}
-    front = [(0, facet) for facet in given]
-
-    def start(option: Option, at: int) -> None:
-        cost = at if option.name in free else at + option.cost
-        for facet in option.makes:
-            if facet not in settled:
-                heappush(front, (cost, facet))
-
-    for option in options:
-        if not option.needs:
-            start(option, 0)
-    heapify(front)
-    while front:
-        cost, facet = heappop(front)
-        if facet in settled:
-            continue
-        settled[facet] = cost
-        for index in waiting.get(facet, ()):
-            missing[index] -= 1
-            if not missing[index]:
-                start(options[index], cost)
-    return settled
-
-
-def undominated(options: Sequence[Option], wanted: Iterable[str], kept: frozenset[str]) -> tuple[Option, ...]:
-    """Return the options without those that another one replaces: it needs no more, makes no less, costs no more.
-
-    What counts as made is what is `wanted` or somebody's need. Options named in `kept` stay. Taken in the order of
-    their cost, an option can only be replaced by an earlier one, which stands among the makers of each of its facets.
-    """
-    useful = frozenset(wanted).union(*(option.needs for option in options))
-    makers: dict[str, list[tuple[Option, frozenset[str]]]] = {}
-    found: set[str] = set()
-    for option in sorted(options, key=lambda o: (o.cost, len(o.needs), -len(o.makes & useful), o.name)):
-        made = option.makes & useful
-        rivals = min((makers.get(facet, []) for facet in made), key=len, default=[])
-        replaced = any(rival.needs <= option.needs and made <= also for rival, also in rivals)
-        if option.name not in kept and (replaced or not made):
-            continue
-        found.add(option.name)
-        for facet in made:
-            makers.setdefault(facet, []).append((option, made))
-    return tuple(option for option in options if option.name in found)
 
 
 def _backward(options: Sequence[Option], wanted: Iterable[str]) -> frozenset[str]:
