@@ -7,13 +7,10 @@ dearest chain alone would count one branch of it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from planner.assembly.rows import Row, distances, single_bits
-
-_START = 0
-"""The node of the justification graph that stands for what is given."""
 
 
 class Landmark(NamedTuple):
@@ -26,46 +23,40 @@ def find_landmarks(rows: Sequence[Row], given: int, targets: int) -> tuple[Landm
     left = {row.name: row.cost for row in rows}
     found: list[Landmark] = []
     while True:
-        priced = [row._replace(cost=left[row.name]) for row in rows]
-        costs = distances(priced, given).costs
-        goal = max((bit for bit in single_bits(targets)), key=lambda bit: costs[bit], default=0)
-        if not goal or not costs[goal]:
+        priced = [Row(left[name], name, needs, makes) for _, name, needs, makes in rows]
+        ways = distances(priced, given)
+        goal = max((bit for bit in single_bits(targets)), key=lambda bit: ways.costs[bit], default=0)
+        if not goal or not ways.costs[goal]:
             return tuple(found)
-        cut = _cut(priced, costs, given, goal)
+        arrows = [(ways.dearest[row.name], row) for row in priced if row.name in ways.dearest]
+        cut = _cut(arrows, given, goal)
         price = min(left[name] for name in cut)
         for name in cut:
             left[name] -= price
         found.append(Landmark(price, cut))
 
 
-def _cut(rows: Sequence[Row], costs: Mapping[int, int], given: int, goal: int) -> frozenset[str]:
+def _cut(arrows: Sequence[tuple[int, Row]], given: int, goal: int) -> frozenset[str]:
     """Return the rows that lead into the zone from which the goal costs nothing more.
 
-    Each row is taken as one arrow from the dearest of its needs to each thing it makes.
+    Each row is one arrow: from the dearest of its needs, or from the start, to each thing it makes.
     """
-    arrows = [(_dearest(row, costs, given), row) for row in rows if all(b in costs for b in single_bits(row.needs))]
-    zone = goal
+    zone, free = goal, [(source, row.makes) for source, row in arrows if not row.cost]
     while True:
         grown = zone
-        for source, row in arrows:
-            if not row.cost and row.makes & zone:
+        for source, makes in free:
+            if makes & zone:
                 grown |= source
         if grown == zone:
             break
         zone = grown
-    outside, cut = given & ~zone, set[str]()
-    left = arrows
+    outside, cut, left = given & ~zone, set[str](), list(arrows)
     while True:
-        ready = [(source, row) for source, row in left if source == _START or source & outside]
+        ready = [row for source, row in left if not source or source & outside]
         if not ready:
             return frozenset(cut)
-        left = [(source, row) for source, row in left if not (source == _START or source & outside)]
-        for _, row in ready:
+        left = [(source, row) for source, row in left if source and not source & outside]
+        for row in ready:
             outside |= row.makes & ~zone
             if row.makes & zone:
                 cut.add(row.name)
-
-
-def _dearest(row: Row, costs: Mapping[int, int], given: int) -> int:
-    needs = row.needs & ~given
-    return max(single_bits(needs), key=lambda bit: costs[bit]) if needs else _START

@@ -26,6 +26,8 @@ class Distances(NamedTuple):
     makers: Mapping[int, Row]
     starts: Mapping[str, int]
     """For each row that can run within the limit the bound on its needs."""
+    dearest: Mapping[str, int]
+    """For each such row the need that sets the bound, 0 where everything is given."""
 
 
 class Bits:
@@ -53,7 +55,8 @@ def single_bits(mask: int) -> Iterator[int]:
 
 def reach(rows: Iterable[Row], given: int) -> tuple[int, list[Row]]:
     """Return everything that can be had, and the rows that can run, in waves: each as early as it can."""
-    had, left, running = given, list(rows), []
+    had, left = given, list(rows)
+    running: list[Row] = []
     while True:
         ready = [row for row in left if not row.needs & ~had]
         if not ready:
@@ -66,7 +69,7 @@ def reach(rows: Iterable[Row], given: int) -> tuple[int, list[Row]]:
 
 def toward(rows: Iterable[Row], wanted: int) -> tuple[int, list[Row]]:
     """Return everything that is wanted, directly or as somebody's need, and the rows that make any of it."""
-    left, on_path = list(rows), []
+    left, on_path = list(rows), list[Row]()
     while True:
         found = [row for row in left if row.makes & wanted]
         if not found:
@@ -89,18 +92,19 @@ def distances(rows: Iterable[Row], given: int, limit: int | None = None, *, summ
     costs: dict[int, int] = dict.fromkeys(single_bits(given), 0)
     makers: dict[int, Row] = {}
     starts: dict[str, int] = {}
+    dearest: dict[str, int] = {}
     best: dict[int, int] = {}
     waiting: dict[int, list[Row]] = {}
     front: list[tuple[int, int]] = []
 
-    def look(row: Row, at: int) -> None:
+    def look(row: Row, at: int, last: int) -> None:
         missing = row.needs & ~settled
         if missing:
             waiting.setdefault(missing & -missing, []).append(row)
             return
         if summed:
             at = sum(costs[bit] for bit in single_bits(row.needs))
-        starts[row.name] = at
+        starts[row.name], dearest[row.name] = at, last
         cost = at + row.cost
         for bit in single_bits(row.makes & ~settled):
             if cost < best.get(bit, cost + 1):
@@ -109,7 +113,7 @@ def distances(rows: Iterable[Row], given: int, limit: int | None = None, *, summ
                 heapq.heappush(front, (cost, bit))
 
     for row in rows:
-        look(row, 0)
+        look(row, 0, 0)
     while front:
         cost, bit = heapq.heappop(front)
         if settled & bit:
@@ -119,8 +123,8 @@ def distances(rows: Iterable[Row], given: int, limit: int | None = None, *, summ
         settled |= bit
         costs[bit] = cost
         for row in waiting.pop(bit, ()):
-            look(row, cost)
-    return Distances(costs, makers, starts)
+            look(row, cost, bit)
+    return Distances(costs, makers, starts, dearest)
 
 
 def distances_to(rows: Iterable[Row], targets: int) -> dict[str, int]:

@@ -1,10 +1,10 @@
 """Find the set of capabilities of least total cost that produces every target: delete-free planning, solved exactly.
 
-A *state* is a set of chosen rows. It is a solution when every target and every chosen row's need can be had from what is
-given and what the chosen ones make, in some order. Otherwise something is unmet, and whichever solution grows out of the
-state must add a maker of it: those are its successors. States are taken in the order of a bound below which no solution
-that holds them can cost, so the first solution taken is the best one. Equal costs are settled by fewer rows, then by
-their names.
+A *state* is a set of chosen rows. It is a solution when every target and every chosen row's need can be had from what
+is given and what the chosen ones make, in some order. Otherwise something is unmet, and whichever solution grows out of
+the state must add a maker of it: those are its successors. States are taken in the order of a bound below which no
+solution that holds them can cost, so the first solution taken is the best one. Equal costs are settled by fewer rows,
+then by their names.
 
 Before that the rows are thinned, which is why large registries are quick: a first solution gives a cost that the best
 one does not exceed, so every row goes whose cheapest way through it, from what is given to a target, costs more; then
@@ -100,7 +100,8 @@ def solve(
 def _cheapest_of_each(rows: Iterable[Row], pins: frozenset[str]) -> list[Row]:
     """Return the cheapest row of each pair of needs and makes, and every pinned row.
 
-    Pinned rows are paid for whatever else is chosen, so the search sees them as free. What a row needs it does not make.
+    Pinned rows are paid for whatever else is chosen, so the search sees them as free. What a row needs it does not
+    make.
     """
     best: dict[tuple[int, int], Row] = {}
     pinned: list[Row] = []
@@ -252,7 +253,7 @@ class _Search:
         for row in self.rows:
             for bit in single_bits(row.makes):
                 behind[bit] = behind.get(bit, 0) | row.needs & ~self.given
-        for middle in behind:
+        for middle in list(behind):
             for bit, found in behind.items():
                 if found & middle:
                     behind[bit] = found | behind[middle]
