@@ -23,6 +23,10 @@ class Option:
     cost: int = 1
 
 
+ROW_CAP = 80
+"""How many rows of the reachable set a plan's metadata tell of, unless a setting says otherwise."""
+
+
 @dataclass(frozen=True, slots=True)
 class ReachableSet:
     """The options on a path, in the registry's order; `facets` is all that can be had at all."""
@@ -32,14 +36,60 @@ class ReachableSet:
     reachable: frozenset[str] = field(default_factory=frozenset)
     wanted: frozenset[str] = field(default_factory=frozenset)
 
-    def as_json(self, considered: int) -> dict[str, Any]:
-        """Return the summary that a plan's metadata carries."""
+
+@dataclass(frozen=True, slots=True)
+class ReachableRow:
+    """A capability of the reachable set, and why it stands there: `path`, `policy_reference`, `goal_condition`."""
+
+    capability_id: str
+    reasons: tuple[str, ...]
+
+    @property
+    def pinned(self) -> bool:
+        return self.reasons != ("path",)
+
+    def as_json(self) -> dict[str, Any]:
+        return {"capabilityId": self.capability_id, "reasonCodes": list(self.reasons), "source": "mrcs"}
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The reachable set as a plan's metadata tell of it; `missing` are pins that no plan can hold."""
+
+    rows: tuple[ReachableRow, ...]
+    considered: int
+    missing: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls, path: Iterable[str], pins: Iterable[str], goals: Iterable[str], *, considered: int, missing: Iterable[str]
+    ) -> Reach:
+        """Return the set of all who stand on a path, are named by a policy, or make what a goal speaks of."""
+        codes: dict[str, list[str]] = {}
+        for reason, names in (("path", path), ("policy_reference", pins), ("goal_condition", goals)):
+            for name in names:
+                codes.setdefault(name, []).append(reason)
+        rows = tuple(ReachableRow(name, tuple(codes[name])) for name in sorted(codes))
+        return cls(rows, considered, tuple(missing))
+
+    def as_json(self, cap: int = ROW_CAP) -> dict[str, Any]:
+        """Return the summary and at most `cap` rows; pinned ones come first, and all of them are kept."""
+        pinned = [row for row in self.rows if row.pinned]
+        others = [row for row in self.rows if not row.pinned][: max(0, cap - len(pinned))]
+        kept = {row.capability_id for row in (*pinned, *others)}
+        rows = [row for row in self.rows if row.capability_id in kept]
+        reasons = [reason for row in rows for reason in row.reasons]
         return {
-            "totalRows": len(self.path),
-            "mrcsSize": len(self.path),
-            "considered": considered,
-            "reasonCounts": {"path": len(self.path)} if self.path else {},
-            "rows": [{"capabilityId": option.name, "reasonCodes": ["path"]} for option in self.path],
+            "totalRows": len(rows),
+            "mrcsSize": len(self.rows),
+            "considered": self.considered,
+            "rowCap": cap,
+            "truncated": len(rows) < len(self.rows),
+            "reasonCounts": {reason: reasons.count(reason) for reason in dict.fromkeys(reasons)},
+            "rows": [row.as_json() for row in rows],
+            "pinnedCapabilityIds": [row.capability_id for row in pinned],
+            "missingPinnedCapabilityIds": list(self.missing),
+            "missingPinnedCapabilities": len(self.missing),
         }
 
 

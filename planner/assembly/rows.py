@@ -6,8 +6,8 @@ Each facet has one bit. A row can run once its `needs` are had; from then on its
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple, Protocol, TypeVar
 
 
 class Row(NamedTuple):
@@ -31,19 +31,23 @@ class Distances(NamedTuple):
 
 
 class Bits:
-    """The bit of each facet, given out in the order of asking."""
+    """The bit of each name, given out in the order of asking."""
 
-    def __init__(self) -> None:
-        self._bits: dict[str, int] = {}
+    def __init__(self, bits: Mapping[Hashable, int] | None = None) -> None:
+        self._bits = dict(bits or {})
 
-    def of(self, names: Iterable[str]) -> int:
+    def copy(self) -> Bits:
+        """Return bits that go on from here without changing these."""
+        return Bits(self._bits)
+
+    def of(self, names: Iterable[Hashable]) -> int:
         mask = 0
         for name in names:
             mask |= self._bits.setdefault(name, 1 << len(self._bits))
         return mask
 
-    def names(self, mask: int) -> frozenset[str]:
-        return frozenset(name for name, bit in self._bits.items() if mask & bit)
+    def names(self, mask: int) -> Iterator[Hashable]:
+        return (name for name, bit in self._bits.items() if mask & bit)
 
 
 def single_bits(mask: int) -> Iterator[int]:
@@ -53,10 +57,23 @@ def single_bits(mask: int) -> Iterator[int]:
         yield low
 
 
-def reach(rows: Iterable[Row], given: int) -> tuple[int, list[Row]]:
+class Shaped(Protocol):
+    """Anything that needs and makes."""
+
+    @property
+    def needs(self) -> int: ...
+
+    @property
+    def makes(self) -> int: ...
+
+
+T = TypeVar("T", bound=Shaped)
+
+
+def reach(rows: Iterable[T], given: int) -> tuple[int, list[T]]:
     """Return everything that can be had, and the rows that can run, in waves: each as early as it can."""
     had, left = given, list(rows)
-    running: list[Row] = []
+    running: list[T] = []
     while True:
         ready = [row for row in left if not row.needs & ~had]
         if not ready:
@@ -67,9 +84,9 @@ def reach(rows: Iterable[Row], given: int) -> tuple[int, list[Row]]:
         running += ready
 
 
-def toward(rows: Iterable[Row], wanted: int) -> tuple[int, list[Row]]:
+def toward(rows: Iterable[T], wanted: int) -> tuple[int, list[T]]:
     """Return everything that is wanted, directly or as somebody's need, and the rows that make any of it."""
-    left, on_path = list(rows), list[Row]()
+    left, on_path = list(rows), list[T]()
     while True:
         found = [row for row in left if row.makes & wanted]
         if not found:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from planner.assembly.diagnostics import Diagnostic, merge
-from planner.assembly.request import BUILT_KINDS, PlanRequest, refusal_of
+from planner.assembly.request import REQUIRABLE_KINDS, PlanRequest, refusal_of
 from planner.assembly.targets import Target
 from planner.contracts.capabilities import RegistrySnapshot
 from planner.contracts.compiler import UnsatisfiableError, conjoin
@@ -33,12 +33,26 @@ def validate_plan(case: Case) -> tuple[Diagnostic, ...]:
 
 
 def _kinds_and_executors(case: Case) -> Iterator[Diagnostic]:
-    """Check that a capability node names a capability, a virtual one does not, and a transformation says how."""
+    """Check that a capability node names a capability, a virtual one does not, and that each says what it does."""
     for node in case.plan.nodes:
-        if node.virtual == (node.capability_id is not None):
+        alone = node.virtual or node.kind == "fallback"
+        if alone == (node.capability_id is not None):
             yield _at(node, "executor_mismatch", "the executor and the capability of the node do not agree")
         if node.kind == "transformation" and node.virtual and node.transform is None:
             yield _at(node, "transform_missing", "the transformation does not say what it does")
+        if node.kind == "routing":
+            yield from _routes_lead_on(case.plan, node)
+
+
+def _routes_lead_on(plan: PlanGraph, node: Node) -> Iterator[Diagnostic]:
+    """Check that a routing node has routes with conditions, and that they lead where its edges lead."""
+    routing = node.routing or {}
+    targets = [route["to"] for route in routing.get("routes", ())]
+    if not targets or any(not route.get("condition") for route in routing["routes"]):
+        yield _at(node, "routing_incomplete", "the routing has no routes, or one without a condition")
+    ways = {*targets, *([routing["elseTo"]] if routing.get("elseTo") else [])}
+    for way in sorted(ways ^ set(plan.children(node.id))):
+        yield _at(node, "routing_mismatch", f"its routes and its edges do not agree about {way}")
 
 
 def _result_reached(case: Case) -> Iterator[Diagnostic]:
@@ -71,7 +85,7 @@ def _inputs_unambiguous(case: Case) -> Iterator[Diagnostic]:
             continue
         for facet in (*node.input_facets, *node.optional_input_facets):
             makers = _latest(case.plan, facet, case.plan.ancestors(node.id))
-            if len(makers) > 1:
+            if len(makers) > 1 and not _one_way_each(case.plan, makers):
                 told = f"{', '.join(makers)} give the node {facet} side by side"
                 yield _at(node, "input_ambiguous", told, facet)
 
@@ -133,7 +147,7 @@ def _constraints(case: Case) -> Iterator[Diagnostic]:
     """Check the envelope's topology and selection."""
     policy, kinds = case.request.policy, {node.kind for node in case.plan.nodes}
     for kind in policy.required_kinds or ():
-        if kind not in kinds and kind in BUILT_KINDS:
+        if kind not in kinds and kind in REQUIRABLE_KINDS:
             yield _policy("required_kind_missing", f"The plan has no {kind} node.", "topology/requiredKinds")
     for kind in policy.forbidden_kinds or ():
         if kind in kinds:
@@ -174,6 +188,18 @@ def _latest(plan: PlanGraph, facet: str, among: Iterable[str]) -> list[str]:
     makers = [node_id for node_id in among if facet in plan.node(node_id).output_facets]
     hidden = {earlier for maker in makers for earlier in plan.ancestors(maker)}
     return [maker for maker in makers if maker not in hidden]
+
+
+def _one_way_each(plan: PlanGraph, makers: Iterable[str]) -> bool:
+    """Whether the makers lie on different ways of one routing, so that only one of them makes anything."""
+    for node in plan.nodes:
+        if node.kind != "routing":
+            continue
+        ways = plan.children(node.id)
+        taken = [[w for w in ways if w == maker or w in plan.ancestors(maker)] for maker in makers]
+        if all(len(way) == 1 for way in taken) and len({way[0] for way in taken}) == len(taken):
+            return True
+    return False
 
 
 def _part(case: Case, schema: Mapping[str, Any], facet: str) -> Any:
