@@ -4,10 +4,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
-LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --quiet
+MINUTES ?= 5
+LOCK := uv pip compile pyproject.toml --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint format docs lock clean
+.PHONY: help demo up test lint format bench chaos docs lock clean
 
 help: ## list these targets
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -45,6 +46,15 @@ lint: $(VENV)/.dev ## ruff, mypy, import-linter
 format: $(VENV)/.dev ## bring the code into form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+bench: $(VENV)/.dev ## runs beside a bare Celery canvas, the relay, conditions: ratios and conditions printed
+	@mkdir -p .flex
+	$(BIN)/python -m tests.bench.runs --json .flex/bench.json
+	$(BIN)/python -m tests.bench.relay
+	$(BIN)/python -m tests.bench.conditions
+
+chaos: $(VENV)/.dev ## random faults for MINUTES=5 (SEED=n repeats), then every promise checked
+	$(BIN)/python -m tests.support.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 docs: $(VENV)/.run ## write the reference pages that come from code and data
 	$(BIN)/python -m docs.generate

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from app import access, api, auth, correlation, cors, errors, extensions, headers
+from app import access, api, auth, correlation, cors, errors, extensions, headers, mutation, rules
 from models.settings import Settings, get_settings
 
 
@@ -20,4 +20,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     auth.init_app(app, settings)
     api.init_app(app, documented)
     headers.init_app(app)
+    mutation.init_app(app)
+    rules.check_complete(app)
     return app

@@ -1,21 +1,30 @@
-"""Who is calling, and what may they do: today one bearer key for the whole service, or nobody's key on loopback."""
+"""Who is calling, and what may they do.
+
+A caller shows `Authorization: Bearer <key>`: the one key of FLEX_API_KEY, which may everything in the tenant
+`default`, or a key made with `flex keys create`, which has a tenant and scopes of its own. As long as neither exists,
+a server that listens on loopback alone serves everyone.
+"""
 
 from __future__ import annotations
 
 import hmac
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from flask import Flask, Request, g, request
 
-from models.settings import Settings
+from app.limits import RateLimit
+from app.rules import RULES, Rule
+from models.repositories.keys import SCOPES, ApiKey, prefix_of
+from models.scope import DEFAULT_TENANT
+from models.settings import LOOPBACK_HOSTS, Settings
+from models.unit_of_work import open_unit
 from policies.errors import FlexError
 
-DEFAULT_TENANT = "default"
-ALL_SCOPES = frozenset({"runs", "registry", "people", "service"})
-OPEN_ENDPOINTS = frozenset(
-    {"health.live", "health.ready", "health.overview", "health.old_health", "health.older_health"}
-)
-"""What a load balancer asks without a key."""
+ALL_SCOPES = frozenset(SCOPES)
+SETTINGS_KEY = "FLEX_API_KEY"
+KEYS_IN_ADDRESS = frozenset({"api_key", "apikey", "api-key", "access_token", "token", "key", "authorization"})
 
 
 class UnauthorizedError(FlexError):
@@ -24,37 +33,170 @@ class UnauthorizedError(FlexError):
     code = "unauthorized"
 
 
+class ForbiddenError(FlexError):
+    """The key may not do this."""
+
+    code = "forbidden"
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """The party behind a request: the tenant whose things it sees, its scopes, and the key that it showed."""
 
     tenant: str
     scopes: frozenset[str]
-    key_id: str | None
+    key_id: str | None = None
+    key_prefix: str | None = None
 
 
-def init_app(app: Flask, settings: Settings) -> None:
+class Keys(Protocol):
+    """The keys that were made for this service."""
+
+    def recognise(self, text: str) -> ApiKey | None:
+        """Return the key with this text, whatever its state."""
+
+    def any(self) -> bool:
+        """Tell whether one was ever made."""
+
+    def active(self, key_ids: set[str]) -> set[str]:
+        """Return those of the keys that may be used now."""
+
+
+class StoredKeys:
+    """Keys in the database."""
+
+    def recognise(self, text: str) -> ApiKey | None:
+        with open_unit(tenant=None) as unit:
+            return unit.keys.recognise(text)
+
+    def any(self) -> bool:
+        with open_unit(tenant=None) as unit:
+            return unit.keys.any()
+
+    def active(self, key_ids: set[str]) -> set[str]:
+        with open_unit(tenant=None) as unit:
+            return unit.keys.active(key_ids)
+
+
+class NoKeys:
+    """A service that has no database has no keys either."""
+
+    def recognise(self, text: str) -> ApiKey | None:  # noqa: ARG002 - the port's signature
+        return None
+
+    def any(self) -> bool:
+        return False
+
+    def active(self, key_ids: set[str]) -> set[str]:  # noqa: ARG002 - the port's signature
+        return set()
+
+
+class Gate:
+    """Tells callers apart by the keys that they show."""
+
+    def __init__(self, settings: Settings, keys: Keys) -> None:
+        self._api_key = settings.api_key
+        self._may_be_open = settings.api_key is None and settings.server_host in LOOPBACK_HOSTS
+        self._keys = keys
+
+    def admit(self, token: str | None) -> Caller:
+        """Return who shows this key. Raises `UnauthorizedError` with what is wrong with it."""
+        if token is None:
+            if self._may_be_open and not self._keys.any():
+                return Caller(DEFAULT_TENANT, ALL_SCOPES)
+            raise UnauthorizedError
+        # A made key keeps its own scopes, also where somebody has put it into FLEX_API_KEY of the server.
+        found = self._keys.recognise(token) if prefix_of(token) else None
+        if found is None:
+            if self._api_key is not None and hmac.compare_digest(token.encode(), self._api_key.encode()):
+                return Caller(DEFAULT_TENANT, ALL_SCOPES, SETTINGS_KEY, SETTINGS_KEY)
+            if self._may_be_open and not self._keys.any():
+                return Caller(DEFAULT_TENANT, ALL_SCOPES)
+            raise UnauthorizedError
+        g.shown_key = found
+        if found.state != "active":
+            raise UnauthorizedError(f"This key is {found.state}; ask an admin for a new one.")
+        return Caller(found.tenant_id, frozenset(found.scopes), found.key_id, found.prefix)
+
+    def still_admits(self, caller: Caller) -> bool:
+        """Tell whether a caller that was let in a while ago would be let in now."""
+        if caller.key_id is None:
+            return not self._keys.any()
+        return caller.key_id == SETTINGS_KEY or caller.key_id in self._keys.active({caller.key_id})
+
+
+def init_app(app: Flask, settings: Settings, *, rules: Mapping[str, Rule] = RULES) -> None:
     """Ask every request but the open ones for its key, before anything else looks at it."""
+    gate = Gate(settings, NoKeys() if settings.database_url is None else StoredKeys())
+    limit = RateLimit(settings)
+    app.extensions["flex.gate"] = gate
+
+    def count(subject: str) -> None:
+        # Whoever asks too often is told so and nothing else happens: rows in the audit would be the next flood.
+        g.settled = True
+        limit.count(subject)
+        g.settled = False
 
     def identify() -> None:
-        if request.endpoint in OPEN_ENDPOINTS:
+        rule = rules.get(request.endpoint or "", Rule(ALL_SCOPES))
+        if rule.scopes is None:
             return
-        g.caller = authenticate(request, settings.api_key)
+        try:
+            refuse_keys_in_address(request)
+            g.caller = None if rule.first_message and token_of(request) is None else gate.admit(token_of(request))
+        except UnauthorizedError:
+            count(peer())
+            raise
+        count(subject())
+        if g.caller is not None:
+            demand(rule, g.caller)
 
     app.before_request(identify)
 
 
-def authenticate(asking: Request, api_key: str | None) -> Caller:
-    """Return who asks. Raises `UnauthorizedError` when a key is required and the right one is not shown."""
-    if api_key is None:
-        return Caller(DEFAULT_TENANT, ALL_SCOPES, None)
-    scheme, _, token = asking.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not hmac.compare_digest(token.strip().encode(), api_key.encode()):
+def demand(rule: Rule, caller: Caller) -> None:
+    """Raise `ForbiddenError` unless the caller has one of the scopes that the rule names."""
+    if not rule.allows(caller.scopes):
+        needed = " or ".join(sorted(rule.scopes or ()))
+        raise ForbiddenError(f"This key may not do this: it takes the scope {needed}.")
+
+
+def token_of(asking: Request) -> str | None:
+    """Return the key in the request's header, None when it names none. Raises `UnauthorizedError`."""
+    header = asking.headers.get("Authorization")
+    if header is None:
+        return None
+    scheme, _, token = header.partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
         raise UnauthorizedError
-    return Caller(DEFAULT_TENANT, ALL_SCOPES, "FLEX_API_KEY")
+    return token.strip()
+
+
+def refuse_keys_in_address(asking: Request) -> None:
+    """Raise `UnauthorizedError` for a key in the address, where logs and proxies would keep it."""
+    if any(name.lower() in KEYS_IN_ADDRESS for name in asking.args):
+        raise UnauthorizedError("A key does not belong into the address; send it as `Authorization: Bearer <key>`.")
+
+
+def peer() -> str:
+    """Return the address that the request came from. What `X-Forwarded-For` claims is not looked at."""
+    return request.remote_addr or "local"
+
+
+def subject() -> str:
+    """Return on whose account the request goes: that of its key, else that of its address."""
+    caller: Caller | None = g.get("caller")
+    return peer() if caller is None or caller.key_id is None else caller.key_id
+
+
+def caller() -> Caller:
+    """Return who asks. Raises `UnauthorizedError` before the caller has shown a key."""
+    found: Caller | None = g.get("caller")
+    if found is None:
+        raise UnauthorizedError
+    return found
 
 
 def tenant() -> str:
     """Return the tenant of the request being served."""
-    caller: Caller = g.caller
-    return caller.tenant
+    return caller().tenant

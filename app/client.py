@@ -87,6 +87,11 @@ class FlexClient:
         body = {} if note is None else {"note": note}
         return dict(self._json(self._send("POST", f"{PREFIX}/runs/{run_id}/cancel", body=body)))
 
+    def audit(self, **filters: Any) -> dict[str, Any]:
+        """Return one page of the audit: `{data, nextCursor}`; filters as the API has them."""
+        given = {name: value for name, value in filters.items() if value is not None}
+        return dict(self._json(self._send("GET", f"{PREFIX}/audit", query=given)))
+
     def capabilities(self) -> dict[str, Any]:
         """Return the registry's list."""
         return dict(self._json(self._send("GET", f"{PREFIX}/capabilities")))
@@ -116,12 +121,14 @@ class FlexClient:
     def events(self, run_id: str, after: int = 0, *, until_waiting: bool = False) -> Iterator[Frame]:
         """Yield a run's frames after a sequence number, reconnecting until the run has ended.
 
-        With `until_waiting` the stream also ends when the run waits for a person.
+        With `until_waiting`, which goes on with a stream that broke, it also ends when the run waits for a person.
+        Raises `ServerUnreachableError`, at once if the server has not answered before.
         """
-        failures = 0
+        failures, reached = 0, until_waiting
         while True:
             try:
                 with self._stream("GET", f"{PREFIX}/runs/{run_id}/events", after=after) as response:
+                    reached = True
                     if response.status_code == httpx2.codes.NO_CONTENT:
                         return
                     for frame in frames_of(response):
@@ -132,7 +139,7 @@ class FlexClient:
                             return
             except httpx2.TransportError as error:
                 failures += 1
-                if failures > RECONNECTS:
+                if not reached or failures > RECONNECTS:
                     raise self._unreachable(error) from None
             time.sleep(RECONNECT_SECONDS)
 

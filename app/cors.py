@@ -6,7 +6,15 @@ from flask import Flask, Response, current_app, request
 from flask_cors import CORS
 
 ALLOW_HEADERS = ["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID", "Prefer", "X-Correlation-Id"]
-EXPOSE_HEADERS = ["X-Run-Id", "X-Correlation-Id", "Location", "Retry-After", "Idempotency-Replayed"]
+EXPOSE_HEADERS = [
+    "X-Run-Id",
+    "X-Correlation-Id",
+    "Location",
+    "Retry-After",
+    "Idempotency-Replayed",
+    "X-Backlog-Pending",
+    "X-Backlog-Limit",
+]
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 PREFLIGHT_SECONDS = 600
 
@@ -14,6 +22,7 @@ PREFLIGHT_SECONDS = 600
 def init_app(app: Flask, origins: tuple[str, ...]) -> None:
     """Answer preflights with 204 and mark every reply for the allowed origins; no origin is allowed by default."""
     app.before_request(answer_preflight)
+    app.after_request(name_origin)
     CORS(
         app,
         origins=list(origins),
@@ -24,6 +33,12 @@ def init_app(app: Flask, origins: tuple[str, ...]) -> None:
         supports_credentials=False,
         allow_private_network=False,
     )
+
+
+def name_origin(response: Response) -> Response:
+    """Tell caches that a reply depends on the origin, also when it is marked for none or for the only one allowed."""
+    response.vary.add("Origin")
+    return response
 
 
 def answer_preflight() -> Response | None:

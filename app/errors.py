@@ -30,6 +30,10 @@ STATUS_OF_CODE = {
     "forbidden": 403,
     "unsupported_media_type": 415,
     "server_busy": 503,
+    "too_many_requests": 429,
+    "too_many_streams": 429,
+    "invalid_idempotency_key": 400,
+    "idempotency_mismatch": 422,
 }
 """Codes whose status is not that of their class."""
 
@@ -125,7 +129,7 @@ def problem(
         "detail": detail,
         "instance": request.path,
         "code": code,
-        "retryable": status in RETRYABLE,
+        "retryable": status in RETRYABLE or "Retry-After" in (headers or {}),
         "errors": errors or [],
         "correlationId": correlation.current(),
         "statusCode": status,
@@ -152,9 +156,10 @@ def _status_of(error: FlexError) -> int | None:
 def _headers_of(error: FlexError, status: int) -> dict[str, str]:
     if status == 401:
         return {"WWW-Authenticate": 'Bearer realm="flex"'}
-    if status in RETRYABLE:
-        return {"Retry-After": str(getattr(error, "retry_after", 2))}
-    return {}
+    headers = dict(getattr(error, "headers", {}))
+    if status in RETRYABLE or hasattr(error, "retry_after"):
+        headers["Retry-After"] = str(getattr(error, "retry_after", 2))
+    return headers
 
 
 def _argument_problems(error: HTTPException) -> Iterator[dict[str, Any]]:

@@ -54,7 +54,8 @@ def init_app(app: Flask, settings: Settings) -> Api:
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it; the base class does not
     api = ProblemApi(app)
     log = StoredLog()
-    app.extensions[EXTENSION] = Services(settings, catalogue(), log, Hub(live_bus(), log), api)
+    hub = Hub(live_bus(), log, max_streams=settings.max_streams, max_streams_per_owner=settings.max_streams_per_key)
+    app.extensions[EXTENSION] = Services(settings, catalogue(), log, hub, api)
     return api
 
 

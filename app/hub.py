@@ -11,15 +11,16 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 import structlog
 
+from app.limits import LimitError
 from app.stream.log import RunLog
 from app.stream.subscription import Subscription
 from app.stream.wire import Wire, wire_of
-from policies.errors import FlexError
 
 BLOCK_MS = 1000
 QUEUE_LIMIT = 1000
@@ -27,14 +28,19 @@ POLL_SECONDS = 2.0
 STALL_SECONDS = 10.0
 MAX_BACKOFF_SECONDS = 2.0
 MAX_STREAMS = 9000
+STREAM_RETRY_SECONDS = 5
 
 logger = structlog.get_logger(__name__)
 
 
-class TooManyStreamsError(FlexError):
+class ServerFullError(LimitError):
     """This server serves as many streams as it can; try again in a moment, or read the events as JSON pages."""
 
-    code = "server_busy"
+
+class TooManyStreamsError(LimitError):
+    """This key holds as many streams open as it may; close one, or read the events as JSON pages."""
+
+    code = "too_many_streams"
 
 
 class LiveBus(Protocol):
@@ -65,6 +71,8 @@ class Hub:
         bus: LiveBus,
         log: RunLog,
         *,
+        max_streams: int = MAX_STREAMS,
+        max_streams_per_owner: int = MAX_STREAMS,
         queue_limit: int = QUEUE_LIMIT,
         poll_seconds: float = POLL_SECONDS,
         stall_seconds: float = STALL_SECONDS,
@@ -72,12 +80,14 @@ class Hub:
     ) -> None:
         self._bus = bus
         self._log = log
+        self._max_streams = max_streams
+        self._max_streams_per_owner = max_streams_per_owner
+        self._owners: Counter[str | None] = Counter()
         self._queue_limit = queue_limit
         self._poll_seconds = poll_seconds
         self._stall_seconds = stall_seconds
         self._block_ms = block_ms
         self._channels: dict[str, _Channel] = {}
-        self._listeners = 0
         self._gaps: set[str] = set()
         self._next_poll = 0.0
         self._lock = threading.RLock()
@@ -111,18 +121,19 @@ class Hub:
         for thread in self._threads:
             thread.join(timeout)
 
-    def subscribe(self, run_id: str, *, hang_up: Callable[[], None] | None = None) -> Subscription:
+    def subscribe(
+        self, run_id: str, *, owner: str | None = None, hang_up: Callable[[], None] | None = None
+    ) -> Subscription:
         """Return a place for one client of the run; call this before reading the log.
 
-        `hang_up` closes the client's connection when it stops reading. Raises `TooManyStreamsError`.
+        `owner` is the key whose place it is; `hang_up` closes the client's connection when it stops reading. Raises
+        `ServerFullError` and `TooManyStreamsError`.
         """
         self.start()
-        subscription = Subscription(run_id, limit=self._queue_limit, on_close=self._leave, hang_up=hang_up)
+        subscription = Subscription(run_id, owner=owner, limit=self._queue_limit, on_close=self._leave, hang_up=hang_up)
         with self._lock:
-            if self._listeners >= MAX_STREAMS:
-                raise TooManyStreamsError
+            self._take_place(owner)
             self._channels.setdefault(run_id, _Channel()).subscriptions.add(subscription)
-            self._listeners += 1
         if self._stopping.is_set():
             subscription.restart()
         return subscription
@@ -136,7 +147,22 @@ class Hub:
 
     def listeners(self) -> int:
         """Return how many clients listen now."""
-        return self._listeners
+        return self._owners.total()
+
+    def _take_place(self, owner: str | None) -> None:
+        open_now = self._owners.total()
+        for error, held, limit in (
+            (ServerFullError, open_now, self._max_streams),
+            (TooManyStreamsError, self._owners[owner], self._max_streams_per_owner),
+        ):
+            if held >= limit:
+                raise error(_said_by(error), pending=held, limit=limit, retry_after=STREAM_RETRY_SECONDS)
+        self._owners[owner] += 1
+
+    def _give_place(self, owner: str | None) -> None:
+        self._owners[owner] -= 1
+        if not self._owners[owner]:
+            del self._owners[owner]
 
     def _leave(self, subscription: Subscription) -> None:
         with self._lock:
@@ -144,7 +170,7 @@ class Hub:
             if channel is None or subscription not in channel.subscriptions:
                 return
             channel.subscriptions.remove(subscription)
-            self._listeners -= 1
+            self._give_place(subscription.owner)
             if not channel.subscriptions:
                 del self._channels[subscription.run_id]
 
@@ -242,6 +268,10 @@ class Hub:
         for subscription in subscriptions:
             if subscription.cut_if_stalled(now, self._stall_seconds):
                 logger.info("slow_client_cut", run_id=subscription.run_id)
+
+
+def _said_by(error: type[LimitError]) -> str:
+    return (error.__doc__ or "").strip()
 
 
 def _deliver(channel: _Channel, wire: Wire) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from alembic import context
+from alembic.ddl.postgresql import PostgresqlImpl
 from sqlalchemy import JSON, create_engine, pool, text
 
 from models.tables import metadata
@@ -13,9 +14,16 @@ ONE_AT_A_TIME = 7_305_521
 """The advisory lock that two upgrades at once queue up for."""
 
 
-def _compare_default(_context: Any, _inspected: Any, column: Any, *_rendered: Any) -> bool | None:
-    """Leave `json` defaults out of the comparison, which the server would have to make with an equality it lacks."""
-    return False if isinstance(column.type, JSON) else None
+class Comparer(PostgresqlImpl):
+    """Alembic's own, which leaves `json` defaults alone: the server has no equality to compare them with."""
+
+    __dialect__ = "postgresql"
+
+    def compare_server_default(self, inspector_column: Any, metadata_column: Any, *rendered: Any) -> bool:
+        if isinstance(metadata_column.type, JSON):
+            return False
+        differs = super().compare_server_default(inspector_column, metadata_column, *rendered)  # type: ignore[no-untyped-call]  # alembic's own
+        return bool(differs)
 
 
 def run_offline() -> None:
@@ -34,7 +42,7 @@ def run_online() -> None:
     engine = create_engine(url, poolclass=pool.NullPool, connect_args={"connect_timeout": 5})
     with engine.connect() as connection:
         context.configure(
-            connection=connection, target_metadata=metadata, compare_type=True, compare_server_default=_compare_default
+            connection=connection, target_metadata=metadata, compare_type=True, compare_server_default=True
         )
         with context.begin_transaction():
             connection.execute(text("SET LOCAL lock_timeout = '10s'"))

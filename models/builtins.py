@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from models.catalogue import catalogue
 from models.settings import get_settings
-from models.unit_of_work import open_unit
+from models.unit_of_work import UnitOfWork, open_unit
 from planner.contracts.capabilities import Capability, builtin_registrations, check_registration
 
 
@@ -18,10 +18,15 @@ def builtin_capabilities() -> tuple[Capability, ...]:
 
 
 def register_builtins() -> int:
+    """Register the built-in capabilities in the database of the settings, as `store_builtins` does."""
+    with open_unit(None) as unit:
+        return store_builtins(unit)
+
+
+def store_builtins(unit: UnitOfWork) -> int:
     """Register the built-in capabilities that the settings ask for and retire the others; return how many there are."""
     wanted = builtin_capabilities()
-    with open_unit(None) as unit:
-        for capability in wanted:
-            unit.capabilities.register(capability)
-        unit.capabilities.retire_builtins({capability.capability_id for capability in wanted})
+    for capability in wanted:
+        unit.capabilities.register(capability)
+    unit.capabilities.retire_builtins({capability.capability_id for capability in wanted})
     return len(wanted)

@@ -72,8 +72,13 @@ class Settings:
     worker_threads: int
     worker_processes: int
     max_envelope_bytes: int
+    max_streams: int
+    max_streams_per_key: int
+    max_waiting_runs: int
+    requests_per_minute: int
     log_level: str
     log_format: Literal["json", "text"]
+    otlp_endpoint: str | None
     fault: str | None
     test_mode: bool
 
@@ -264,8 +269,25 @@ VARIABLES: tuple[Variable, ...] = (
         "a whole number of bytes from 1024 to 104857600",
         _whole(1_048_576, 1024, 104_857_600),
     ),
+    Variable("FLEX_MAX_STREAMS", "max_streams", "a whole number from 1 to 9000", _whole(9000, 1, 9000)),
+    Variable("FLEX_MAX_STREAMS_PER_KEY", "max_streams_per_key", "a whole number from 1 to 9000", _whole(5000, 1, 9000)),
+    Variable(
+        "FLEX_MAX_WAITING_RUNS", "max_waiting_runs", "a whole number from 1 to 1000000", _whole(10_000, 1, 1_000_000)
+    ),
+    Variable(
+        "FLEX_REQUESTS_PER_MINUTE",
+        "requests_per_minute",
+        "a whole number from 1 to 100000000",
+        _whole(60_000, 1, 100_000_000),
+    ),
     Variable("FLEX_LOG_LEVEL", "log_level", ", ".join(_LEVELS), _choice("info", *_LEVELS)),
     Variable("FLEX_LOG_FORMAT", "log_format", "json or text", _choice(None, "json", "text")),
+    Variable(
+        "FLEX_OTLP_ENDPOINT",
+        "otlp_endpoint",
+        "an http:// or https:// address of a collector",
+        _text(None, r"^https?://[^\s/]+/?$"),
+    ),
     Variable("FLEX_FAULT", "fault", "the name of a fault point, only together with FLEX_TEST=1", _text(None)),
     Variable("FLEX_TEST", "test_mode", "0 or 1", _switch(default=False)),
 )

@@ -17,8 +17,11 @@ from models.database import database_errors, engine
 from models.events.bus import Bus, live_bus
 from models.events.log import EventLog
 from models.faults import fault
+from models.repositories.audit import AuditRepository
 from models.repositories.capabilities import CapabilityRepository
 from models.repositories.hitl import HitlRepository
+from models.repositories.idempotency import IdempotencyRepository
+from models.repositories.keys import KeyRepository
 from models.repositories.nodes import NodeRepository
 from models.repositories.outputs import OutputRepository
 from models.repositories.plans import PlanRepository
@@ -72,12 +75,34 @@ class UnitOfWork:
         return HitlRepository(self._connection, self.tenant_id, self.events)
 
     @cached_property
+    def keys(self) -> KeyRepository:
+        return KeyRepository(self._connection, self.tenant_id)
+
+    @cached_property
+    def idempotency(self) -> IdempotencyRepository:
+        return IdempotencyRepository(self._connection, self.tenant_id)
+
+    @cached_property
+    def audit(self) -> AuditRepository:
+        return AuditRepository(self._connection, self.tenant_id)
+
+    @cached_property
     def canaries(self) -> CanaryRepository:
         return CanaryRepository(self._connection, self.tenant_id)
 
     def on_commit(self, action: Callable[[], object]) -> None:
         """Call `action` once the transaction has been committed, in the order of these calls."""
         self.after_commit.append(action)
+
+
+@contextmanager
+def open_reading(tenant: str | None) -> Iterator[UnitOfWork]:
+    """Open a unit that only reads, each statement by itself: without a transaction to begin and to commit.
+
+    Raises DatabaseUnavailableError when the server is away.
+    """
+    with database_errors(), engine().connect() as connection:
+        yield UnitOfWork(connection.execution_options(isolation_level="AUTOCOMMIT"), tenant)
 
 
 @contextmanager

@@ -28,6 +28,10 @@ def _note_stop(**_: Any) -> None:
     stopping.set()
 
 
+class TaskBrokenError(RuntimeError):
+    """A task asked its process to end, or ran out of memory; other tasks of the process go on."""
+
+
 class FlexTask(Task):  # type: ignore[type-arg]  # the stubs make it generic, the class itself is not
     """A task whose failure is never its message's problem: leases and the sweep bring the work back."""
 
@@ -39,6 +43,9 @@ class FlexTask(Task):  # type: ignore[type-arg]  # the stubs make it generic, th
         with structlog.contextvars.bound_contextvars(task=self.name, **context):
             try:
                 return self.run(*args, **kwargs)
+            except (SystemExit, MemoryError) as error:
+                # Celery would lose sight of the task: its place in the worker would stay taken, its error untold.
+                raise TaskBrokenError(f"{self.name}: {error!r}") from error
             except DatabaseUnavailableError as error:
                 logger.warning("database_unavailable", cause=str(error.__cause__))
                 return None

@@ -57,19 +57,26 @@ def canary(canary_id: str, queue: str) -> None:
     _send(_task("tasks.finish_canary", queue, None, canary_id=canary_id))
 
 
-def walk_lanes(run_id: str, epoch: int, lanes: Sequence[Lane], *, correlation_id: str | None = None) -> None:
-    """Publish lanes: one by itself, several as a chord whose body looks what the run needs next."""
-    _send(canvas_of(run_id, epoch, lanes, correlation_id=correlation_id))
+def walk_lanes(
+    run_id: str, epoch: int, lanes: Sequence[Lane], *, kept: bool = False, correlation_id: str | None = None
+) -> None:
+    """Publish lanes: one by itself, several as a chord whose body looks what the run needs next.
+
+    `kept` says that the sender walks one more lane of the same chord itself.
+    """
+    _send(canvas_of(run_id, epoch, lanes, kept=kept, correlation_id=correlation_id))
 
 
-def canvas_of(run_id: str, epoch: int, lanes: Sequence[Lane], *, correlation_id: str | None = None) -> Signature:
+def canvas_of(
+    run_id: str, epoch: int, lanes: Sequence[Lane], *, kept: bool = False, correlation_id: str | None = None
+) -> Signature:
     """Return the canvas of `lanes`, which must not be empty.
 
     A lane is one task that walks its nodes; one longer than FLEX_LANE_NODES is a chain of such tasks. The body of the
     chord is never called by Celery (see `chord_backend`): it names what the lane that closes the join does in place.
     """
     header = [_lane(run_id, epoch, lane, correlation_id) for lane in lanes]
-    if len(header) == 1:
+    if len(header) == 1 and not kept:
         return header[0]
     body = _task("tasks.advance_run", "nodes", correlation_id, run_id=run_id)
     return chord(group(header, app=celery), body, app=celery)

@@ -1,7 +1,8 @@
 """Keep this process's leases alive: one thread for all of them, and the news of those that it has lost.
 
-Every third of a lease the thread extends what this process holds, none past its deadline. What the reply does not name
-any more has been cancelled, taken back or timed out: the attempt's token is cancelled, which aborts its call.
+Every third of a lease, and every two seconds at least, the thread extends what is being worked on here, none past its
+deadline; a lease whose attempt broke runs out, however busy its process is otherwise. What the reply does not name any
+more has been cancelled, taken back or timed out: the attempt's token is cancelled, which aborts its call.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 import structlog
 
 from models.errors import DatabaseUnavailableError
+from models.repositories.runs import Held
 from models.settings import get_settings
 from models.unit_of_work import open_unit
 from tasks.agents.base import CancelToken
@@ -20,8 +22,8 @@ from tasks.base import WORKER
 
 logger = structlog.get_logger(__name__)
 
-Held = tuple[str, str, int]
-"""Run id, node id, attempt; planning is held under the node id `""`."""
+LONGEST_PAUSE = 2.0
+"""How long a cancelled call may go on before its worker hears of it, in seconds."""
 
 
 class Heartbeat:
@@ -56,14 +58,15 @@ class Heartbeat:
             before = dict(self._held)
         lease = get_settings().lease_seconds
         with open_unit(None) as unit:
-            kept = unit.nodes.extend_leases(self._worker, lease) | unit.runs.extend_planning(self._worker, lease)
+            kept = unit.nodes.extend_leases(self._worker, lease, before)
+            kept |= unit.runs.extend_planning(self._worker, lease, before)
         for key, token in before.items():
             if key not in kept:
                 logger.info("lease_lost", run_id=key[0], node_id=key[1], attempt=key[2])
                 token.cancel("lease_lost")
 
     def _run(self) -> None:
-        pause = get_settings().lease_seconds / 3
+        pause = min(get_settings().lease_seconds / 3, LONGEST_PAUSE)
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: bool(self._held))

@@ -8,23 +8,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
 
+from models.database import dumps
+from models.faults import fault
 from models.repositories.nodes import Claim
 from models.repositories.plans import StoredPlan
 from models.settings import get_settings
 from models.telemetry import Call, CallEnd, observe_call
-from models.unit_of_work import open_unit
-from planner.contracts.capabilities import Capability
+from models.unit_of_work import UnitOfWork, open_reading
+from planner.contracts.capabilities import Capability, expired
 from planner.contracts.compiler import CompiledContract, Provenance
 from planner.contracts.json_schema import validator_for
 from planner.plan.graph import Node
 from planner.progress.bundle import AgentBundle, ancestor_ids, inputs_for, visible_values
 from planner.progress.failure import Failure, FailureKind, candidate_id
-from tasks.agents.base import AgentError, AgentTimeoutError, CancelToken, HitlAsk, InvalidReplyError, Usage
+from tasks.agents.base import AgentError, AgentResult, AgentTimeoutError, CancelToken, HitlAsk, InvalidReplyError, Usage
 from tasks.agents.registry import agent_for
 
 logger = structlog.get_logger(__name__)
@@ -67,12 +69,12 @@ def attempt(claim: Claim, stored: StoredPlan, cancel: CancelToken, seen: dict[st
     seen = {} if seen is None else seen
     node = stored.plan.node(claim.node_id)
     capability_id = candidate_id(node, claim.state.candidate) or ""
-    with open_unit(claim.tenant_id) as unit:
-        capability = unit.capabilities.find(capability_id)
+    with open_reading(claim.tenant_id) as unit:
+        capability = _capability(unit, claim, capability_id)
         if missing := [ancestor for ancestor in ancestor_ids(stored.plan, node.id) if ancestor not in seen]:
             seen |= {node_id: {} for node_id in missing} | unit.nodes.outputs(claim.run_id, missing)
         clarifications = unit.hitl.clarifications(claim.run_id, node.id) if claim.attempt > 1 else ()
-    if capability is None or capability.status != "active":
+    if capability is None:
         message = f"The capability “{capability_id}” is not active any more."
         return Failed(Failure("capability_inactive", "capability_inactive", message), Usage())
     bundle = _bundle(claim, stored, node, capability, seen, clarifications)
@@ -80,6 +82,19 @@ def attempt(claim: Claim, stored: StoredPlan, cancel: CancelToken, seen: dict[st
         outcome = _call(bundle, node, capability, cancel)
         _describe_end(end, outcome)
     return outcome
+
+
+def _capability(unit: UnitOfWork, claim: Claim, capability_id: str) -> Capability | None:
+    """Return the capability if it is active now: as the registry was remembered, and as the claim has seen it."""
+    presence = claim.capability
+    remembered = unit.capabilities.snapshot().get(capability_id) if presence else None
+    if presence is None or remembered is None:
+        found = unit.capabilities.find(capability_id)
+        return found if found is not None and found.status == "active" else None
+    if presence.last_seen_at is None:
+        return None
+    present = replace(remembered, status="active", last_seen_at=presence.last_seen_at)
+    return None if expired(present, presence.at) else present
 
 
 def contract_of(node: Node) -> CompiledContract:
@@ -131,6 +146,7 @@ def _bundle(
 def _call(bundle: AgentBundle, node: Node, capability: Capability, cancel: CancelToken) -> Outcome:
     began = time.monotonic()
     try:
+        fault("in_agent", node.id)
         result = agent_for(capability, get_settings()).run(bundle, cancel=cancel)
     except AgentError as error:
         return Failed(_agent_failure(error), error.usage)
@@ -141,6 +157,8 @@ def _call(bundle: AgentBundle, node: Node, capability: Capability, cancel: Cance
         return Failed(Failure("agent_error", "agent_crash", message), Usage())
     if result.hitl is not None:
         return Ask(result.hitl, result.usage)
+    if fault_of_json := _fault_of_json(result):
+        return Failed(_not_json(f"What the agent gave cannot be stored as JSON: {fault_of_json}"), result.usage)
     if findings := findings_of(node, result.output):
         message = f"The output does not fit the contract: {findings[0]['message']}" + _more(len(findings) - 1)
         return Failed(Failure("invalid_output", "invalid_output", message, findings, result.output), result.usage)
@@ -172,10 +190,23 @@ def _describe_end(end: CallEnd, outcome: Outcome) -> None:
             end.outcome = outcome.failure.code
 
 
+def _fault_of_json(result: AgentResult) -> str | None:
+    """Return why a result has no JSON: an agent of our own may give what no reply over a wire could hold."""
+    try:
+        dumps([result.output, result.provenance]).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        return type(error).__name__
+    return None
+
+
+def _not_json(message: str, output: Any = None) -> Failure:
+    finding = {"pointer": "", "instancePath": "", "keyword": "json", "message": message, "facet": ""}
+    return Failure("invalid_output", "invalid_output", message, (finding,), output=output)
+
+
 def _agent_failure(error: AgentError) -> Failure:
     if isinstance(error, InvalidReplyError):
-        finding = {"pointer": "", "instancePath": "", "keyword": "json", "message": error.message, "facet": ""}
-        return Failure("invalid_output", "invalid_output", error.message, (finding,), output=error.raw)
+        return _not_json(error.message, error.raw)
     kind: FailureKind = "timeout" if isinstance(error, AgentTimeoutError) else "agent_error"
     return Failure(kind, error.code, error.message, retryable=error.retryable, retry_after=error.retry_after)
 

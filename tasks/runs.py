@@ -20,7 +20,8 @@ from planner.progress.state import RunState
 from planner.progress.steps import next_step
 from tasks.base import FlexTask
 from tasks.celery_app import celery
-from tasks.perform import Again, Context, perform
+from tasks.context import Again, Context
+from tasks.perform import perform
 from tasks.planning import plan_and_store
 from tasks.walk import walk
 
@@ -52,9 +53,10 @@ def walk_lane(self: FlexTask, *, run_id: str, epoch: int, node_ids: list[str]) -
 
     A link that did not come to its end takes the rest of its chain with it: whoever moves the run publishes that anew.
     """
-    walked = walk(run_id, epoch, node_ids, chained=bool(self.request.chain))
-    if not walked.handed_over:
-        self.request.chain = None
+    chain, self.request.chain = self.request.chain, None
+    walked = walk(run_id, epoch, node_ids, chained=bool(chain))
+    if walked.handed_over:
+        self.request.chain = chain
     if walked.look:
         drive(run_id, keep=True)
 
@@ -102,6 +104,8 @@ def advance(run_id: str, *, keep: bool) -> tuple[int, Lane] | None:
 
 
 def _context(unit: UnitOfWork, run: Run, *, keep: bool) -> Context:
+    nodes = unit.nodes.states(run.run_id) if run.plan_version else {}
+    asked = any(node.status == "awaiting_hitl" for node in nodes.values())
     stored: StoredPlan | None = unit.plans.stored(run.run_id, run.plan_version) if run.plan_version else None
     state = RunState(
         run_id=run.run_id,
@@ -109,8 +113,8 @@ def _context(unit: UnitOfWork, run: Run, *, keep: bool) -> Context:
         epoch=run.epoch,
         now=run.locked_at,
         plan=stored.plan if stored else None,
-        nodes=unit.nodes.states(run.run_id) if stored else {},
-        requests=unit.hitl.open_states(run.run_id) if stored else (),
+        nodes=nodes,
+        requests=unit.hitl.open_states(run.run_id) if asked else (),
         planning_lease_until=run.planning_lease_until if run.status == "planning" else None,
         planning_crashes=run.planning_crashes,
         dispatched_at=run.dispatched_at,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import structlog
@@ -19,11 +20,10 @@ logger = structlog.get_logger(__name__)
 def sweep() -> None:
     """Publish a look at every run whose wake-up is due; keep built-in capabilities alive and let silent ones expire."""
     with open_unit(None) as unit:
-        due = unit.runs.due()
-        for run_id, nudges in due:
-            unit.on_commit(lambda run_id=run_id: dispatch.advance_run(run_id))  # type: ignore[misc]  # bound per turn
-            if nudges > 1:
-                logger.info("run_nudged", run_id=run_id, nudges=nudges)
+        for due in unit.runs.due():
+            unit.on_commit(partial(dispatch.advance_run, due.run_id, correlation_id=due.correlation_id))
+            if due.nudges > 1:
+                logger.info("run_nudged", run_id=due.run_id, nudges=due.nudges)
     with open_unit(None) as unit:
         unit.capabilities.refresh_builtins()
         for capability_id in unit.capabilities.expire():

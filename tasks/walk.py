@@ -20,7 +20,7 @@ from models.faults import fault
 from models.repositories.nodes import Claim, ClaimRefusedError, Result
 from models.repositories.plans import StoredPlan
 from models.settings import get_settings
-from models.unit_of_work import UnitOfWork, open_unit
+from models.unit_of_work import UnitOfWork, open_reading, open_unit
 from planner.plan.graph import Node, PlanGraph
 from planner.plan.lanes import Lane, cut_lanes
 from planner.progress.failure import after_failure, candidate_id
@@ -98,7 +98,7 @@ def _attempt(claim: Claim, lane: Sequence[str], seen: dict[str, Any], *, chained
 
     `seen` are the outputs of ancestors that this lane has read or made, which nobody changes while it holds them.
     """
-    with open_unit(None) as unit:
+    with open_reading(None) as unit:
         stored = unit.plans.stored(claim.run_id, claim.plan_version)
     with heartbeat.holding(claim.run_id, claim.node_id, claim.attempt) as token:
         fault("before_effect", claim.node_id)
@@ -179,7 +179,7 @@ def _completed(claim: Claim, node: Node, done: Done) -> Draft:
 
 def _fail(claim: Claim, stored: StoredPlan, failed: Failed, lane: Sequence[str]) -> _Step:
     node = stored.plan.node(claim.node_id)
-    with open_unit(claim.tenant_id) as unit:
+    with open_reading(claim.tenant_id) as unit:
         registry = unit.capabilities.snapshot()
     active = {capability.capability_id for capability in registry.active()}
     aftermath = after_failure(node, claim.state, failed.failure, active.__contains__)

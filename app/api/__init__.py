@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask, abort, request
 from flask_smorest import Api
 
-from app.api import capabilities, components, conditions, docs, facets, health, hitl, metrics, plan, runs
+from app.api import audit, capabilities, components, conditions, docs, facets, health, hitl, metrics, plan, runs
 from policies.errors import InvalidInputError, Problem, pointer
 
 BLUEPRINTS = (
@@ -15,6 +15,7 @@ BLUEPRINTS = (
     capabilities.blueprint,
     facets.blueprint,
     conditions.blueprint,
+    audit.blueprint,
     health.blueprint,
     metrics.blueprint,
     docs.blueprint,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from datetime import UTC, datetime
+from typing import Any, get_args
 
 from marshmallow import Schema, ValidationError, fields, validate
 
@@ -38,13 +39,27 @@ def split_types(text: str | None) -> list[str]:
     return [name.strip() for name in (text or "").split(",") if name.strip()]
 
 
+class Moment(fields.AwareDateTime):
+    """A moment with its offset, handed on in UTC: the database knows fewer offsets than the notation."""
+
+    def __init__(self) -> None:
+        super().__init__(format="iso")
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> datetime:
+        found = super()._deserialize(value, attr, data, **kwargs)
+        try:
+            return found.astimezone(UTC)
+        except OverflowError as error:
+            raise self.make_error("invalid", input=value, obj_type=self.OBJ_TYPE) from error
+
+
 class RunsQuery(Schema):
     """Which runs, newest first."""
 
     status = fields.String(validate=validate.OneOf(RUN_STATUSES))
     q = fields.String(validate=validate.Length(1, 200))
     client = fields.String(validate=validate.Length(1, 200))
-    since = fields.AwareDateTime(format="iso")
+    since = Moment()
     limit = fields.Integer(load_default=50, validate=validate.Range(1, MAX_PAGE))
     cursor = fields.String(validate=validate.Length(1, 500))
 
@@ -55,6 +70,16 @@ class EventsQuery(Schema):
     after = fields.Integer(validate=validate.Range(0, MAX_SEQ))
     types = fields.String(validate=[validate.Length(1, 1000), check_types])
     limit = fields.Integer(load_default=500, validate=validate.Range(1, MAX_FRAMES))
+
+
+class AuditQuery(Schema):
+    """Which rows of the audit, newest first."""
+
+    operation = fields.String(validate=validate.Length(1, 100))
+    target = fields.String(validate=validate.Length(1, 300))
+    since = Moment()
+    limit = fields.Integer(load_default=50, validate=validate.Range(1, MAX_PAGE))
+    cursor = fields.String(validate=validate.Length(1, 500))
 
 
 class CapabilitiesQuery(Schema):

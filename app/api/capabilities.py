@@ -15,8 +15,9 @@ from app.aside import run_aside
 from app.auth import tenant
 from app.body import read_json
 from app.extensions import services
-from models.unit_of_work import open_unit
-from planner.contracts.capabilities import check_registration
+from app.mutation import Done, carry_out
+from app.registration import check_callable
+from models.unit_of_work import UnitOfWork, open_unit
 
 blueprint = Blueprint(
     "capabilities", __name__, url_prefix="/api/v1/flex/capabilities", description="Who can do what, right now"
@@ -33,16 +34,20 @@ RECORD = json_reply("The capability as registered", "CapabilityRecord")
     replies={200: json_reply("The capability, and who is active now", "CapabilityRegistered")},
     problems=(409,),
     body="CapabilityRegistration",
+    idempotent=True,
 )
 def register_capability() -> Response:
     """Register a capability, for the first time or again; every problem of the registration is reported at once."""
-    raw, catalogue = read_json(), services().catalogue
-    capability = run_aside(lambda: check_registration(raw, catalogue))
-    with open_unit(tenant()) as unit:
+    raw, catalogue, hosts = read_json(), services().catalogue, services().settings.agent_hosts
+    capability = run_aside(lambda: check_callable(raw, catalogue, hosts))
+
+    def register(unit: UnitOfWork) -> Done:
         stored = unit.capabilities.register(capability)
-        active = unit.capabilities.snapshot(fresh=True).active()
-    ids = [one.capability_id for one in active]
-    return jsonify({"ok": True, "record": stored.as_json(), "registry": {"active": ids, "count": len(ids)}})
+        ids = [one.capability_id for one in unit.capabilities.snapshot(fresh=True).active()]
+        body = {"ok": True, "record": stored.as_json(), "registry": {"active": ids, "count": len(ids)}}
+        return Done(body, target=stored.capability_id)
+
+    return carry_out(raw, register).response()
 
 
 @operation(
@@ -85,8 +90,11 @@ def get_capability(capability_id: str) -> Response:
 def beat_capability(capability_id: str) -> Response:
     """Say that a capability is alive; one that had expired is active again."""
     read_heartbeat()
-    with open_unit(tenant()) as unit:
-        return jsonify(unit.capabilities.heartbeat(capability_id).as_json())
+
+    def beat(unit: UnitOfWork) -> Done:
+        return Done(unit.capabilities.heartbeat(capability_id).as_json(), target=capability_id)
+
+    return carry_out(None, beat).response()
 
 
 @operation(
@@ -94,5 +102,8 @@ def beat_capability(capability_id: str) -> Response:
 )
 def deregister_capability(capability_id: str) -> Response:
     """Take a capability out of service; its record stays and a new registration brings it back."""
-    with open_unit(tenant()) as unit:
-        return jsonify(unit.capabilities.deactivate(capability_id).as_json())
+
+    def deactivate(unit: UnitOfWork) -> Done:
+        return Done(unit.capabilities.deactivate(capability_id).as_json(), target=capability_id)
+
+    return carry_out(None, deactivate).response()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.body import read_json, read_optional_json
+from app.body import read_optional_json
 from policies.errors import InvalidInputError, Problem
 from policies.shape import ObjectReader
 
@@ -26,9 +26,8 @@ class Resolution:
     note: str | None
 
 
-def read_operator_note() -> tuple[Mapping[str, Any] | None, str | None]:
-    """Return who acts and why, from a body that may be absent. Raises InvalidInputError with every problem."""
-    raw = read_optional_json()
+def check_operator_note(raw: Any) -> tuple[Mapping[str, Any] | None, str | None]:
+    """Return who acts and why, from a document that may be absent. Raises InvalidInputError with every problem."""
     if raw is None:
         return None, None
     problems: list[Problem] = []
@@ -41,10 +40,10 @@ def read_operator_note() -> tuple[Mapping[str, Any] | None, str | None]:
     return operator, note
 
 
-def read_resolution() -> Resolution:
-    """Return the answer in the body. Raises InvalidInputError with every problem."""
+def check_resolution(raw: Any) -> Resolution:
+    """Return the answer in the document. Raises InvalidInputError with every problem."""
     problems: list[Problem] = []
-    reader = ObjectReader.of(read_json(), "", problems)
+    reader = ObjectReader.of(raw, "", problems)
     if reader is None:
         raise InvalidInputError(problems)
     request_id = reader.text("requestId", required=True)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from flask import Response, jsonify
 from flask_smorest import Blueprint
 
-from app.api.decisions import read_resolution
+from app.api.decisions import check_resolution
 from app.api.operations import json_reply, operation
 from app.auth import tenant
+from app.body import read_json
 from app.doorbell import ring
+from app.mutation import Done, carry_out
 from models.errors import HitlRequestNotFoundError
-from models.unit_of_work import open_unit
+from models.unit_of_work import UnitOfWork, open_unit
 from tasks import dispatch
 
 blueprint = Blueprint("hitl", __name__, url_prefix="/api", description="Approvals and clarifications")
@@ -40,6 +42,7 @@ def list_pending_requests() -> Response:
     replies={200: RESOLVED},
     problems=(404, 409),
     body="HitlResolution",
+    idempotent=True,
 )
 def resume_hitl() -> Response:
     """Answer a request; the first answer counts, a second one learns who was first."""
@@ -54,6 +57,7 @@ def resume_hitl() -> Response:
     replies={200: RESOLVED},
     problems=(404, 409),
     body="HitlResolution",
+    idempotent=True,
 )
 def resolve_hitl() -> Response:
     """Answer a request under the flex prefix; the same decision as `/api/hitl/resume`."""
@@ -61,8 +65,10 @@ def resolve_hitl() -> Response:
 
 
 def _resolve() -> Response:
-    answer = read_resolution()
-    with open_unit(tenant()) as unit:
+    raw = read_json()
+    answer = check_resolution(raw)
+
+    def resolve(unit: UnitOfWork) -> Done:
         decision = unit.hitl.resolve(
             answer.request_id, answer.responses, operator=answer.operator, note=answer.note, run_id=answer.run_id
         )
@@ -70,4 +76,6 @@ def _resolve() -> Response:
         if answer.thread_id is not None and unit.runs.get(run_id).thread_id != answer.thread_id:
             raise HitlRequestNotFoundError(data={"requestId": answer.request_id})
         unit.on_commit(lambda: ring(dispatch.advance_run, run_id))
-    return jsonify(decision)
+        return Done(decision, target=answer.request_id, operator=answer.operator)
+
+    return carry_out(raw, resolve).response()

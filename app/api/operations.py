@@ -16,8 +16,14 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 JSON = "application/json"
 EVENT_STREAM = "text/event-stream"
-COMMON_PROBLEMS = (401, 405, 500, 503)
+COMMON_PROBLEMS = (401, 403, 405, 429, 500, 503)
 BODY_PROBLEMS = (400, 413, 415, 422)
+IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "A request with the same key and body within a day gets the first one's reply and does nothing.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +59,21 @@ def operation(
     body_required: bool = True,
     query: type[Schema] | None = None,
     headers: type[Schema] | None = None,
+    idempotent: bool = False,
 ) -> Callable[[View], View]:
     """Register the view for the route and describe it as the operation `name`.
 
     With `query`, the view's first argument is the mapping of checked query arguments; with `headers`, the next one is
-    that of checked headers. `body` is the component that describes the request body.
+    that of checked headers. `body` is the component that describes the request body; an `idempotent` operation takes
+    an Idempotency-Key.
     """
-    refused = {*problems, *COMMON_PROBLEMS, *(BODY_PROBLEMS if body else ()), *((422,) if query or headers else ())}
+    refused = {
+        *problems,
+        *((409,) if idempotent else ()),
+        *COMMON_PROBLEMS,
+        *(BODY_PROBLEMS if body else ()),
+        *((422,) if query or headers else ()),
+    }
     about: dict[str, Any] = {
         "operationId": name,
         "responses": {
@@ -68,6 +82,8 @@ def operation(
             "default": _problem("Any other problem"),
         },
     }
+    if idempotent:
+        about["parameters"] = [IDEMPOTENCY_KEY]
     if body:
         about["requestBody"] = {"required": body_required, "content": {JSON: {"schema": _schema(body)}}}
 

@@ -31,7 +31,7 @@ blueprint = Blueprint("plan", __name__, url_prefix="/api/v1/flex", description="
 )
 def preview_plan() -> Response:
     """Show the plan that an envelope would get; nothing is stored and nothing runs."""
-    envelope, catalogue = read_envelope(), services().catalogue
+    (_, envelope), catalogue = read_envelope(), services().catalogue
     with open_unit(tenant()) as unit:
         registry = unit.capabilities.snapshot()
     try:

@@ -5,25 +5,28 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from flask import Response, jsonify, request, url_for
+from flask import Response, jsonify, request
 from flask_smorest import Blueprint
 
 from app.api.arguments import EventsQuery, PreferHeaders, ResumeHeaders, RunsQuery, split_types
-from app.api.decisions import read_operator_note
+from app.api.decisions import check_operator_note
 from app.api.operations import EVENT_STREAM, JSON, Reply, json_reply, operation
 from app.api.redaction import redact
 from app.api.snapshot import run_snapshot
-from app.api.submission import submit
+from app.api.submission import listen, submit, submit_and_listen
 from app.auth import tenant
+from app.body import read_optional_json
 from app.doorbell import ring
 from app.extensions import services
+from app.mutation import Done, carry_out
 from app.stream.follow import Follower, Signal
 from app.stream.sse import HEADERS as STREAM_HEADERS
-from app.stream.sse import Stream, hang_up, reset_text, stream_response, write_events
+from app.stream.sse import Stream, reset_text, stream_response, write_events
 from models.repositories.runs import Run
-from models.unit_of_work import open_unit
+from models.unit_of_work import UnitOfWork, open_unit
 from tasks import dispatch
 
 blueprint = Blueprint(
@@ -36,14 +39,16 @@ STREAM = Reply("Frames as server-sent events", {EVENT_STREAM: None}, ("X-Run-Id"
 RUN = json_reply("The run", "Run", headers=("Location", "X-Run-Id"))
 
 
-@operation(blueprint, "POST", "/run.stream", name="streamRun", replies={200: STREAM}, body="TaskEnvelope")
+@operation(
+    blueprint, "POST", "/run.stream", name="streamRun", replies={200: STREAM}, body="TaskEnvelope", idempotent=True
+)
 def stream_run() -> Response:
     """Submit an envelope and stream its run; closing the stream does not stop the run."""
-    run, subscription = submit()
+    done, run, subscription = submit_and_listen()
     hub, log = services().hub, services().log
     follower = Follower(subscription, log, caught_up=hub.caught_up, until_paused=True)
     events = write_events(follower, Stream(run.run_id, run.correlation_id))
-    return stream_response(events, close=subscription.close, headers=_address(run))
+    return stream_response(events, close=subscription.close, headers=done.all_headers())
 
 
 @operation(
@@ -54,15 +59,14 @@ def stream_run() -> Response:
     replies={200: RUN, 202: RUN},
     body="TaskEnvelope",
     headers=PreferHeaders,
+    idempotent=True,
 )
-def create_run(asked: Mapping[str, Any]) -> tuple[Response, int, dict[str, str]]:
+def create_run(asked: Mapping[str, Any]) -> Response:
     """Submit an envelope; with `Prefer: wait=N`, answer the finished run if it ends within N seconds."""
     seconds = _preferred_wait(asked.get("prefer", ""))
-    run, subscription = submit()
-    headers = _address(run)
     if seconds is None:
-        subscription.close()
-        return jsonify(run.summary()), 202, headers
+        return submit().response()
+    done, run, subscription = submit_and_listen()
     follower = Follower(
         subscription, services().log, caught_up=services().hub.caught_up, until_paused=True, heartbeat_seconds=0.5
     )
@@ -73,7 +77,8 @@ def create_run(asked: Mapping[str, Any]) -> tuple[Response, int, dict[str, str]]
     body = run.summary()
     if run.terminal:
         body["output"] = None if output is None else output["output"]
-    return jsonify(body), 200 if run.terminal else 202, {**headers, "Preference-Applied": f"wait={seconds}"}
+    headers = {**done.headers, "Preference-Applied": f"wait={seconds}"}
+    return replace(done, body=body, status=200 if run.terminal else 202, headers=headers).response()
 
 
 @operation(
@@ -161,21 +166,26 @@ def get_plan(run_id: str, version: int) -> Response:
     problems=(404, 409),
     body="OperatorNote",
     body_required=False,
+    idempotent=True,
 )
-def cancel_run(run_id: str) -> tuple[Response, int]:
+def cancel_run(run_id: str) -> Response:
     """Ask a run to stop; asking again changes nothing."""
-    operator, note = read_operator_note()
-    with open_unit(tenant()) as unit:
+    raw = read_optional_json()
+    operator, note = check_operator_note(raw)
+
+    def cancel(unit: UnitOfWork) -> Done:
         run = unit.runs.cancel(run_id, operator=operator, note=note)
         unit.on_commit(lambda: ring(dispatch.cancel_run, run_id))
-    return jsonify(run.summary()), 202
+        return Done(run.summary(), 202, target=run_id, operator=operator)
+
+    return carry_out(raw, cancel).response()
 
 
 def _stream(run: Run, after: int, types: frozenset[str] | None) -> Response:
     if request.method == "HEAD":
         return Response(mimetype=EVENT_STREAM, headers=STREAM_HEADERS)
     unknown_place = after > run.last_seq
-    subscription = services().hub.subscribe(run.run_id, hang_up=hang_up(request.environ))
+    subscription = listen(run.run_id)
     follower = Follower(
         subscription, services().log, after=0 if unknown_place else after, caught_up=services().hub.caught_up
     )
@@ -194,7 +204,3 @@ def _wait_for_end(follower: Follower, deadline: float) -> None:
 def _preferred_wait(header: str) -> int | None:
     found = _WAIT.search(header)
     return min(int(found[1]), MAX_WAIT_SECONDS) if found else None
-
-
-def _address(run: Run) -> dict[str, str]:
-    return {"X-Run-Id": run.run_id, "Location": url_for("runs.get_run", run_id=run.run_id)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import IO, Any
 
 import click
@@ -13,7 +14,7 @@ from rich.live import Live
 
 from app.cli.display import RunView, error_lines, output_lines, plan_lines, plan_table, rows_of, simple_table
 from app.cli.target import any_server, running_server, url_option
-from app.client import FlexClient, Frame
+from app.client import ClientError, FlexClient, Frame
 from policies.strict_json import StrictJSONError, loads
 
 EXIT_CODES = {"completed": 0, "failed": 1, "cancelled": 1, "waiting": 3}
@@ -104,15 +105,17 @@ def runs(status: str | None, limit: int, url: str | None, *, as_json: bool) -> N
 @click.command()
 @click.argument("run_id", metavar="RUN", required=False)
 @click.option("--all", "every", is_flag=True, help="Cancel every run that has not ended.")
-@click.option("--note", help="Why; it stands in the run's events.")
+@click.option("--note", help="Why; it is kept with the run, in its metadata.")
 @url_option
 def cancel(run_id: str | None, note: str | None, url: str | None, *, every: bool) -> None:
     """Cancel a run."""
     if bool(run_id) == every:
         raise click.UsageError("name one run, or give --all.")
     with running_server(url) as client:
-        for one in _open_runs(client) if every else [str(run_id)]:
-            click.echo(f"{one} {client.cancel(one, note).get('status', 'cancelling')}")
+        if run_id:
+            click.echo(f"{run_id} {client.cancel(run_id, note)['status']}")
+        for one in _open_runs(client) if every else ():
+            click.echo(f"{one} {_cancelled_if_open(client, one, note)}")
 
 
 def follow(frames: Iterator[Frame], console: Console) -> RunView:
@@ -152,8 +155,25 @@ def _show(frames: Iterator[Frame], *, as_json: bool) -> int:
 
 
 def _open_runs(client: FlexClient) -> Iterator[str]:
+    """Yield every run that has not ended, page by page."""
     for status in OPEN_STATES:
-        yield from (entry["runId"] for entry in client.runs(status=status, limit=PAGE)["data"])
+        cursor: str | None = None
+        while True:
+            page = client.runs(status=status, limit=PAGE, cursor=cursor)
+            yield from (entry["runId"] for entry in page["data"])
+            cursor = page["nextCursor"]
+            if cursor is None:
+                break
+
+
+def _cancelled_if_open(client: FlexClient, run_id: str, note: str | None) -> str:
+    """Cancel a run of a list; return its status, also when it ended while the list was read."""
+    try:
+        return str(client.cancel(run_id, note)["status"])
+    except ClientError as error:
+        if error.status != HTTPStatus.CONFLICT:
+            raise
+        return str(client.run(run_id)["run"]["status"])
 
 
 def _state(entry: dict[str, Any]) -> str:

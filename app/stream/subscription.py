@@ -24,10 +24,12 @@ class Subscription:
         run_id: str,
         *,
         limit: int,
+        owner: str | None = None,
         on_close: Callable[[Subscription], None],
         hang_up: Callable[[], None] | None = None,
     ) -> None:
         self.run_id = run_id
+        self.owner = owner
         self.overrun = False
         self.restarting = False
         self._limit = limit

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, or_, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from models.errors import BuiltinCapabilityError, CapabilityNotFoundError
@@ -115,10 +115,8 @@ class CapabilityRepository(Repository):
 
     def find(self, capability_id: str) -> Capability | None:
         """Return one capability as it is now, not as the cache has it; None when it was never registered."""
-        row = self.connection.execute(
-            select(flex_capabilities, clock.label("now")).where(columns.capability_id == capability_id, self._visible())
-        ).mappings()
-        found = row.one_or_none()
+        statement = self._preferred_first().where(columns.capability_id == capability_id)
+        found = self.connection.execute(statement).mappings().first()
         return None if found is None else _capability(found)
 
     def snapshot(self, *, fresh: bool = False) -> RegistrySnapshot:
@@ -126,8 +124,10 @@ class CapabilityRepository(Repository):
         kept = None if fresh else _snapshots.get(self.tenant_id)
         if kept is not None:
             return kept
-        statement = select(flex_capabilities, clock.label("now")).where(self._visible()).order_by(columns.capability_id)
-        snapshot = RegistrySnapshot(tuple(_capability(row) for row in self.connection.execute(statement).mappings()))
+        chosen: dict[str, RowMapping] = {}
+        for row in self.connection.execute(self._preferred_first()).mappings():
+            chosen.setdefault(row["capability_id"], row)
+        snapshot = RegistrySnapshot(tuple(_capability(row) for row in chosen.values()))
         _snapshots.put(self.tenant_id, snapshot)
         return snapshot
 
@@ -176,6 +176,14 @@ class CapabilityRepository(Repository):
 
     def _visible(self) -> ColumnElement[bool]:
         return or_(self.mine(flex_capabilities), columns.tenant_id == EVERY_TENANT)
+
+    def _preferred_first(self) -> Select[Any]:
+        """Select what the tenant sees, the one to take first where a name is there twice.
+
+        That is when a tenant's own registration is older than the built-in one that came to be called like it.
+        """
+        statement = select(flex_capabilities, clock.label("now")).where(self._visible())
+        return statement.order_by(columns.capability_id, columns.status, columns.builtin.desc())
 
     def _is_builtin(self, capability_id: str) -> bool:
         statement = select(columns.capability_id).where(

@@ -73,9 +73,7 @@ class HitlRepository(Repository):
         """Return what the run loop must know: open requests, and answered ones whose node still waits."""
         statement = (
             select(hitl_requests)
-            .where(
-                requests.run_id == run_id, requests.status.in_(("pending", "resolved")), self.mine(hitl_requests)
-            )
+            .where(requests.run_id == run_id, requests.status.in_(("pending", "resolved")), self.mine(hitl_requests))
             .order_by(requests.created_at)
         )
         rows = self.connection.execute(statement).mappings().all()

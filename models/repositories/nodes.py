@@ -7,18 +7,18 @@ still holds the lease of that very attempt.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, and_, func, insert, select, tuple_, update
 
 from models.database import dumps
 from models.errors import LeaseLostError
 from models.events.frames import Draft, timestamp_text
 from models.events.log import EventLog
-from models.repositories.runs import Run, seconds
+from models.repositories.runs import Held, Run, seconds
 from models.repositories.settling import SETTLE, TAKE
 from models.scope import Repository
 from models.tables import flex_plan_nodes, flex_runs
@@ -32,8 +32,19 @@ NO_LEASE: Mapping[str, Any] = {"worker": None, "lease_until": None, "deadline": 
 
 
 @dataclass(frozen=True, slots=True)
+class Presence:
+    """When the node's capability was last seen, by the registry `at` the claim; None when it was not active then."""
+
+    last_seen_at: datetime | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
-    """One attempt at one node, held by one worker under the epoch in which it was dispatched."""
+    """One attempt at one node, held by one worker under the epoch in which it was dispatched.
+
+    `capability` is not known for a further attempt that began in place.
+    """
 
     run_id: str
     tenant_id: str
@@ -43,6 +54,7 @@ class Claim:
     plan_version: int
     correlation_id: str
     state: NodeState
+    capability: Presence | None = None
 
     @property
     def attempt(self) -> int:
@@ -118,6 +130,7 @@ class NodeRepository(Repository):
             plan_version=row["plan_version"],
             correlation_id=row["correlation_id"],
             state=_state(row),
+            capability=Presence(row["capability_seen_at"], row["started_at"]),
         )
         return claim, row["started_at"]
 
@@ -181,7 +194,7 @@ class NodeRepository(Repository):
             self._store(claim, {**NO_LEASE, "status": "retrying", "dispatched_at": None, **values})
             return None
         self._store(claim, {"attempt": nodes.attempt + 1, "started_at": clock, **_lease(lease), **values})
-        return replace(claim, state=self._reread(claim))
+        return replace(claim, state=self._reread(claim), capability=None)
 
     def leave(
         self, claim: Claim, drafts: Sequence[Draft], *, usage: Mapping[str, Any], values: Mapping[str, Any]
@@ -205,11 +218,15 @@ class NodeRepository(Repository):
         """Remember that a message for these nodes is about to be published."""
         self.change(run_id, node_ids, dispatched_at=clock, dispatch_count=nodes.dispatch_count + 1)
 
-    def extend_leases(self, worker: str, lease: float) -> set[tuple[str, str, int]]:
-        """Extend every lease of `worker`, none past its deadline; return (run id, node id, attempt) still held."""
+    def extend_leases(self, worker: str, lease: float, held: Collection[Held]) -> set[Held]:
+        """Extend those leases of `worker` that it says it works on, none past its deadline; return those still held.
+
+        A node whose attempt broke is not among `held`: its lease ends although its worker lives.
+        """
+        key = tuple_(nodes.run_id, nodes.node_id, nodes.attempt)
         statement = (
             update(flex_plan_nodes)
-            .where(nodes.worker == worker, nodes.status == "running")
+            .where(nodes.worker == worker, nodes.status == "running", key.in_(list(held)))
             .values(lease_until=func.least(clock + seconds(lease), nodes.deadline))
             .returning(nodes.run_id, nodes.node_id, nodes.attempt)
         )

@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, Generic, TypeVar
+from datetime import UTC, datetime
+from typing import Any, Generic, NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, func, insert, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, func, insert, literal, or_, select, tuple_, update
 
 from models.errors import InvalidRunStateError, RunNotFoundError
 from models.events.frames import Draft, timestamp_text
@@ -28,6 +29,12 @@ Item = TypeVar("Item")
 NUDGE_SECONDS = 5.0
 """The first pause after an unanswered wake-up; it doubles up to `NUDGE_SECONDS_AT_MOST`."""
 NUDGE_SECONDS_AT_MOST = 300.0
+
+Held = tuple[str, str, int]
+"""What a worker holds a lease on: run id, node id, attempt; planning stands under the node id `""`."""
+
+
+_OWN_ID = re.compile(r"\A[\x21-\x7e]{1,200}\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +114,14 @@ class Run:
             "createdAt": timestamp_text(self.created_at),
             "updatedAt": timestamp_text(self.updated_at),
         }
+
+
+class Due(NamedTuple):
+    """A run whose wake-up was due; `nudges` are those that nobody has answered, this one included."""
+
+    run_id: str
+    nudges: int
+    correlation_id: str
 
 
 class RunRepository(Repository):
@@ -238,6 +253,16 @@ class RunRepository(Repository):
         )
         return self.get(run_id)
 
+    def count_waiting(self, at_most: int) -> int:
+        """Return how many runs wait for a planner; counting stops at `at_most`."""
+        waiting = (
+            select(flex_runs.c.run_id)
+            .where(flex_runs.c.status == "pending", self.mine(flex_runs))
+            .limit(at_most)
+            .subquery()
+        )
+        return int(self.connection.execute(select(func.count()).select_from(waiting)).scalar_one())
+
     def last_seqs(self, run_ids: Iterable[str]) -> dict[str, int]:
         """Return the number of the last frame of each of these runs."""
         statement = select(flex_runs.c.run_id, flex_runs.c.last_seq).where(
@@ -281,18 +306,19 @@ class RunRepository(Repository):
         self._log.note_status(run_id, claimed)
         return self.get(run_id)
 
-    def extend_planning(self, worker: str, lease_seconds: float) -> set[tuple[str, str, int]]:
-        """Extend the planning leases of `worker`; return (run id, "", attempt) still held."""
+    def extend_planning(self, worker: str, lease_seconds: float, held: Collection[Held]) -> set[Held]:
+        """Extend those planning leases of `worker` that it says it works on; return those still held."""
+        key = tuple_(flex_runs.c.run_id, literal(""), flex_runs.c.planning_attempt)
         statement = (
             update(flex_runs)
-            .where(flex_runs.c.planner == worker, flex_runs.c.status == "planning")
+            .where(flex_runs.c.planner == worker, flex_runs.c.status == "planning", key.in_(list(held)))
             .values(planning_lease_until=clock + seconds(lease_seconds))
             .returning(flex_runs.c.run_id, flex_runs.c.planning_attempt)
         )
         return {(row.run_id, "", row.planning_attempt) for row in self.connection.execute(statement)}
 
-    def due(self, limit: int = 200) -> Sequence[tuple[str, int]]:
-        """Return (run id, nudges so far) of runs whose wake-up is due, and move their next wake-up on."""
+    def due(self, limit: int = 200) -> Sequence[Due]:
+        """Return runs whose wake-up is due, and move their next wake-up on."""
         picked = (
             select(flex_runs.c.run_id)
             .where(flex_runs.c.wake_at <= clock, flex_runs.c.status.not_in(tuple(TERMINAL)))
@@ -301,14 +327,15 @@ class RunRepository(Repository):
             .with_for_update(skip_locked=True)
             .cte("picked")
         )
-        pause = func.least(NUDGE_SECONDS * func.power(2.0, flex_runs.c.nudges), NUDGE_SECONDS_AT_MOST)
+        # A run that nobody has moved for days must not count to where the power overflows, which would stop the sweep.
+        pause = func.least(NUDGE_SECONDS * func.power(2.0, func.least(flex_runs.c.nudges, 16)), NUDGE_SECONDS_AT_MOST)
         statement = (
             update(flex_runs)
             .where(flex_runs.c.run_id == picked.c.run_id)
             .values(wake_at=clock + func.make_interval(0, 0, 0, 0, 0, 0, pause), nudges=flex_runs.c.nudges + 1)
-            .returning(flex_runs.c.run_id, flex_runs.c.nudges)
+            .returning(flex_runs.c.run_id, flex_runs.c.nudges, flex_runs.c.correlation_id)
         )
-        return [(row.run_id, row.nudges) for row in self.connection.execute(statement)]
+        return [Due(*row) for row in self.connection.execute(statement)]
 
 
 _STATUS_COLUMNS = (
@@ -340,8 +367,9 @@ def _cursor(run: Run) -> str:
 
 def _position(cursor: str) -> tuple[datetime, str]:
     try:
-        moment, run_id = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        return datetime.fromisoformat(moment), str(run_id)
-    except (ValueError, TypeError, binascii.Error) as error:
+        moment, text = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        (run_id,) = _OWN_ID.findall(text)
+        return datetime.fromisoformat(moment).astimezone(UTC), run_id
+    except (ValueError, TypeError, OverflowError, binascii.Error) as error:
         problem = Problem("/cursor", "is not a cursor of this list; leave it out to start at the newest run", "cursor")
         raise InvalidInputError([problem]) from error

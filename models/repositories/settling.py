@@ -27,7 +27,10 @@ TAKE = text(
      WHERE node.run_id = run.run_id AND node.node_id = :node_id
        AND node.status IN ('pending', 'retrying') AND node.waiting = 0
        AND (node.retry_at IS NULL OR node.retry_at <= clock_timestamp())
-    RETURNING run.tenant_id, run.epoch, run.correlation_id, node.*
+    RETURNING run.tenant_id, run.epoch, run.correlation_id, node.*,
+              (SELECT max(last_seen_at) FROM flex_capabilities AS capability
+                WHERE capability.capability_id = node.capability_id AND capability.status = 'active'
+                  AND capability.tenant_id IN (run.tenant_id, '*')) AS capability_seen_at
     """
 )
 

@@ -1,5 +1,6 @@
 """The tables, one file per noun; `metadata` holds them all."""
 
+from models.tables.audit import flex_audit as flex_audit
 from models.tables.base import metadata as metadata
 from models.tables.capability import flex_capabilities as flex_capabilities
 from models.tables.event import flex_events as flex_events

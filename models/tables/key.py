@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Integer, Table, Text, UniqueConstraint
+from sqlalchemy import Column, Index, Integer, Table, Text, UniqueConstraint
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from models.tables.base import created, document, metadata, moment, tenant
@@ -34,4 +34,5 @@ flex_idempotency_keys = Table(
     created(),
     moment("expires_at", nullable=False),
     UniqueConstraint("tenant_id", "run_id"),
+    Index("ix_flex_idempotency_keys_expires_at", "expires_at"),
 )

@@ -9,3 +9,4 @@ from models.telemetry.logs import configure_logging as configure_logging
 from models.telemetry.observe import observe_capability as observe_capability
 from models.telemetry.observe import observe_frame as observe_frame
 from models.telemetry.observe import observe_status as observe_status
+from models.telemetry.traces import outgoing_headers as outgoing_headers

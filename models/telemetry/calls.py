@@ -15,6 +15,7 @@ import structlog
 from models.telemetry.facts import Call, CallEnd
 from models.telemetry.isolation import tell
 from models.telemetry.lines import token
+from models.telemetry.traces import traced_call
 
 logger = structlog.get_logger("flex")
 
@@ -25,7 +26,8 @@ def observe_call(call: Call) -> Iterator[CallEnd]:
     end, begun = CallEnd(), time.monotonic()
     tell(write_call_start, call)
     try:
-        yield end
+        with traced_call(call, end):
+            yield end
     finally:
         tell(write_call_end, call, end, (time.monotonic() - begun) * 1000)
 

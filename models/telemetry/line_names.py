@@ -65,6 +65,7 @@ CHANGE_LINES = (
         "flex_capability_dispatch_complete", "info", "the call is over; `outcome` is done, asked, lost or the failure"
     ),
     Line("flex_metric", "debug", "what a frame or a status adds to a metric: `metric`, `value`, `labels`"),
+    Line("traces_unavailable", "warning", "a collector is set, and the extra `otel` is not installed"),
     Line("flex_telemetry_process_error", "error", "an observer broke; `observer` names it, the rest was told"),
 )
 """Changes of rows, calls of agents, and telemetry itself."""
@@ -97,6 +98,8 @@ WEB_LINES = (
     Line("slow_client_cut", "info", "a client did not keep up; it may come back with its last id"),
     Line("builtin_capabilities_registered", "info", "the built-in capabilities are in the registry"),
     Line("builtin_capabilities_not_registered", "warning", "they could not be registered; it is tried again"),
+    Line("audit_not_written", "warning", "the database was away when a refused mutation was to be recorded"),
+    Line("rates_counted_in_process", "warning", "Redis is away; each web process counts requests for itself"),
     Line("metrics_source_failed", "warning", "`/metrics` could not ask one table"),
 )
 """Web processes."""

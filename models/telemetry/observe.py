@@ -6,6 +6,7 @@ span) follows from that and never decides anything.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ import structlog
 from models.telemetry.facts import CapabilityChange, StatusChange
 from models.telemetry.isolation import tell
 from models.telemetry.lines import WARNINGS, facts_of, name_of
+from models.telemetry.traces import trace_frame, trace_status
 from models.telemetry.updates import updates_of_frame, updates_of_status
 
 FrameObserver = Callable[[Mapping[str, Any], str], None]
@@ -79,12 +81,14 @@ def write_capability_line(change: CapabilityChange) -> None:
 
 def note_frame_updates(frame: Mapping[str, Any], tenant_id: str) -> None:
     """Write what a frame adds to the metrics, at level `debug`."""
-    _note(updates_of_frame(frame), run_id=frame["runId"], tenant=tenant_id)
+    if logger.is_enabled_for(logging.DEBUG):
+        _note(updates_of_frame(frame), run_id=frame["runId"], tenant=tenant_id)
 
 
 def note_status_updates(change: StatusChange) -> None:
     """Write what a run's new status adds to the metrics, at level `debug`."""
-    _note(updates_of_status(change), run_id=change.run_id, tenant=change.tenant_id)
+    if logger.is_enabled_for(logging.DEBUG):
+        _note(updates_of_status(change), run_id=change.run_id, tenant=change.tenant_id)
 
 
 def _note(updates: Iterable[tuple[str, float, Mapping[str, str]]], **about: str) -> None:
@@ -92,5 +96,5 @@ def _note(updates: Iterable[tuple[str, float, Mapping[str, str]]], **about: str)
         logger.debug("flex_metric", metric=metric, value=value, labels=dict(labels), **about)
 
 
-FRAME_OBSERVERS: list[FrameObserver] = [write_line, note_frame_updates]
-STATUS_OBSERVERS: list[StatusObserver] = [write_status_line, note_status_updates]
+FRAME_OBSERVERS: list[FrameObserver] = [write_line, note_frame_updates, trace_frame]
+STATUS_OBSERVERS: list[StatusObserver] = [write_status_line, note_status_updates, trace_status]

@@ -40,6 +40,25 @@ stands in the HELP line; the samples of a counter end in `_total`, those of a hi
 are told. Nodes are not labels: their number has no bound.
 """
 
+TRACES = """\
+## Traces
+
+Off unless `FLEX_OTLP_ENDPOINT` names an OpenTelemetry collector (HTTP, `http://host:4318`) and the extra `otel` is
+installed. One trace per run; its id is the hexadecimal part of the run's id, so a run's trace is found without a
+search. Every process computes the same ids from run, node and attempt; nothing is stored or passed for it.
+
+| Span | From | To |
+| --- | --- | --- |
+| `flex.run` | the run is created | it has ended; the parent of all others |
+| `flex.accept` | the run is stored, by the web process | at once |
+| `flex.plan` | `plan_requested` | `plan_generated` or `plan_rejected` |
+| `flex.node <node>` | `node_start` of an attempt | its result, error, retry or question |
+| `flex.call <capability>` | an agent is called | it answered; below the attempt, with `gen_ai.*` attributes |
+
+Calls of models and remote agents carry `traceparent`. An attempt whose worker died has no span of its own, only those
+below it. Attributes are the facts of the log lines.
+"""
+
 
 def telemetry_markdown() -> str:
     """Return the page."""
@@ -66,8 +85,9 @@ def telemetry_markdown() -> str:
         _reasons(LOGGED_ONLY),
         "### Metrics that are not there\n",
         _reasons(ABSENT),
+        TRACES,
     ]
-    return "\n".join(parts)
+    return "\n".join(parts).rstrip("\n") + "\n"
 
 
 def _lines(lines: Iterable[Line]) -> str:

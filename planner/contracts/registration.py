@@ -26,6 +26,7 @@ TRAITS = ("languages", "formats", "strengths", "limitations")
 ON_DECLINE = ("fail_run", "requeue", "escalate")
 PRIORITIES = ("urgent", "high", "normal", "low")
 MAX_URL = 2_000
+SIGNING_PREFIX = "whsec_"
 # Bounds that no honest registration meets, within which sums and dates stay what the rest can reckon with.
 MAX_ATTEMPT_SECONDS = 86_400
 MAX_WAIT_SECONDS = 366 * 86_400
@@ -251,7 +252,7 @@ def _fault_of_url(url: str) -> str | None:
 
 def _is_secret(text: str) -> bool:
     try:
-        return bool(base64.b64decode(text.removeprefix("whsec_"), validate=True))
+        return text.startswith(SIGNING_PREFIX) and bool(base64.b64decode(text[len(SIGNING_PREFIX) :], validate=True))
     except (binascii.Error, ValueError):
         return False
 

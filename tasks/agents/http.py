@@ -15,6 +15,7 @@ import httpx2
 from standardwebhooks.webhooks import Webhook
 
 from models.egress import CheckedUrl, EgressRefusedError, HostUnresolvedError, checked_url
+from models.telemetry import outgoing_headers
 from planner.progress.bundle import AgentBundle
 from policies.strict_json import dumps
 from tasks.agents.base import (
@@ -91,6 +92,7 @@ def _headers(bundle: AgentBundle, body: str, secret: str | None) -> dict[str, st
         "Content-Type": "application/json",
         "Accept": "application/json",
         "Idempotency-Key": bundle.idempotency_key,
+        **outgoing_headers(),
     }
     if bundle.correlation_id:
         headers["X-Correlation-Id"] = bundle.correlation_id

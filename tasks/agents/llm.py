@@ -14,6 +14,7 @@ import openai
 from openai.types.chat import ChatCompletion
 
 from models.settings import Settings
+from models.telemetry import outgoing_headers
 from planner.progress.bundle import AgentBundle
 from tasks.agents.base import (
     CONNECT_SECONDS,
@@ -98,7 +99,7 @@ def _request(bundle: AgentBundle, model: str, *, allow_strict: bool) -> dict[str
             {"role": "user", "content": user_text(bundle)},
         ],
         "response_format": response_format(name, bundle.output_schema, allow_strict=allow_strict),
-        "extra_headers": headers,
+        "extra_headers": {**headers, **outgoing_headers()},
     }
 
 

@@ -32,7 +32,7 @@ def tidy_registry(stack: Stack) -> Iterator[None]:
     """Take capabilities of the documents' example company out of service again, whatever became of the commands."""
     yield
     with stack.client() as client:
-        ours = [c["capabilityId"] for c in client.capabilities() if c["capabilityId"].startswith("acme.")]
+        ours = [c["capabilityId"] for c in client.capabilities()["data"] if c["capabilityId"].startswith("acme.")]
     for capability_id in ours:
         address = f"{stack.url}/api/v1/flex/capabilities/{capability_id}"
         urlopen(Request(address, method="DELETE")).close()
@@ -84,6 +84,20 @@ def test_files_that_documents_link_to_are_there() -> None:
         for target in re.findall(r"\]\((?!\w+:)([^)#\s]+)", document.read_text(encoding="utf-8")):
             # Then it leads somewhere
             assert (document.parent / target).exists(), f"{document.relative_to(ROOT)} links to {target}"
+
+
+def test_files_of_the_code_that_documents_name_are_there() -> None:
+    # Given every file of ours that a document names in code marks, such as `tasks/runs.py: drive`
+    for document in (ROOT / "docs").rglob("*.md"):
+        text = document.read_text(encoding="utf-8")
+        for place in re.findall(r"`((?:app|tasks|models|planner|policies|migrations)/[\w/.]*)", text):
+            # Then it is there
+            assert (ROOT / place).exists(), f"{document.relative_to(ROOT)} names {place}"
+    # And so are the tests that the architecture document calls upon
+    for place in re.findall(
+        r"`((?:unit|integration|acceptance|faults)/[\w/]+\.py)`", section("9. What happens when …")
+    ):
+        assert (ROOT / "tests" / place).exists(), place
 
 
 def test_a_command_that_fails_is_found_with_its_place() -> None:

@@ -20,7 +20,7 @@ from models.settings import child_environ, get_settings
 from models.telemetry import configure_logging
 from tasks import dispatch
 from tests.bench import bare
-from tests.bench.prepared import prepare
+from tests.bench.prepared import ended, prepare
 
 ROOT = Path(__file__).parents[2]
 AT_ONCE, IN_A_ROW, SLOW = 200, 50, 100
@@ -46,6 +46,10 @@ def main() -> None:
     sys.stdout.write(json.dumps(rounds))
 
 
+Ends = Callable[[set[str]], list[str]]
+"""Waits a moment for runs to end and names those that have; it is told which are waited for."""
+
+
 class Flex:
     """The product: a run with a prepared plan, its end heard on the live stream."""
 
@@ -58,13 +62,15 @@ class Flex:
     def start(self, run_id: str) -> None:
         dispatch.advance_run(run_id)
 
-    def ends(self) -> Callable[[], list[str]]:
+    def ends(self) -> Ends:
         cursor = self._bus.tail()
 
-        def more() -> list[str]:
+        def more(waiting: set[str]) -> list[str]:
             nonlocal cursor
             cursor, frames = self._bus.read(cursor, 1000)
-            return [frame["runId"] for frame in frames if frame["type"] == "complete"]
+            heard = [frame["runId"] for frame in frames if frame["type"] == "complete"]
+            # A frame that was not published is found in the database, as every stream finds it.
+            return heard if frames else ended(waiting)
 
         return more
 
@@ -81,10 +87,10 @@ class Bare:
     def start(self, name: str) -> None:
         bare.canvas(name).apply_async()
 
-    def ends(self) -> Callable[[], list[str]]:
+    def ends(self) -> Ends:
         self._client.delete(bare.DONE)
 
-        def more() -> list[str]:
+        def more(_waiting: set[str]) -> list[str]:
             found: Any = self._client.blpop([bare.DONE], timeout=1)
             return [found[1].decode()] if found else []
 
@@ -99,7 +105,7 @@ def many(system: Flex | Bare, count: int) -> float:
     for name in names:
         system.start(name)
     while waiting:
-        waiting.difference_update(more())
+        waiting.difference_update(more(waiting))
     return count / (time.perf_counter() - began)
 
 
@@ -111,7 +117,7 @@ def in_a_row(system: Flex | Bare, count: int) -> float:
         began = time.perf_counter()
         system.start(name)
         while not seen:
-            seen = name in more()
+            seen = name in more({name})
         durations.append((time.perf_counter() - began) * 1000)
     return statistics.median(durations)
 

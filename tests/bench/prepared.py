@@ -42,6 +42,12 @@ def prepare(count: int) -> list[str]:
     return made
 
 
+def ended(run_ids: set[str]) -> list[str]:
+    """Return those of `run_ids` that have ended."""
+    with open_unit("default") as unit:
+        return [run_id for run_id in run_ids if unit.runs.get(run_id).terminal]
+
+
 @cache
 def _set_up() -> None:
     upgrade(get_settings().database_url or "")

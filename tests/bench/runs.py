@@ -9,51 +9,28 @@ from __future__ import annotations
 import json
 import os
 import platform
-import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
-from app.embedded import EmbeddedServers
-from models.settings import broker_url, child_environ
+from models.settings import child_environ
+from tests.bench.servers import ROOT, bench_environ
 
-ROOT = Path(__file__).parents[2]
 SLOW, SLOW_SECONDS = 100, 0.1
 CRITICAL_PATH = 4
 
 
 def main(arguments: list[str]) -> None:
     """Measure and print; with `--json FILE` also write the figures."""
-    folder = Path(tempfile.mkdtemp(prefix="flex-bench-"))
-    folder.chmod(0o755)
-    servers = EmbeddedServers(folder / "data")
-    servers.start()
-    try:
-        figures = measure(folder, *servers.urls)
-    finally:
-        servers.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+    command = [sys.executable, "-m", "tests.bench.measure"]
+    with bench_environ() as environ:
+        done = subprocess.run(command, cwd=ROOT, env=child_environ(environ), check=True, stdout=subprocess.PIPE)
+    figures = {"conditions": conditions(), "rounds": json.loads(done.stdout)}
     print_figures(figures)
     if "--json" in arguments:
         Path(arguments[arguments.index("--json") + 1]).write_text(json.dumps(figures, indent=2), encoding="utf-8")
-
-
-def measure(folder: Path, database_url: str, redis_url: str) -> dict[str, Any]:
-    """Return the conditions and every figure of every round."""
-    environ = {
-        "DATABASE_URL": database_url,
-        "REDIS_URL": redis_url,
-        "FLEX_DATA_DIR": str(folder),
-        "FLEX_LOG_LEVEL": "warning",
-        "BENCH_BROKER": broker_url(redis_url),
-        "BENCH_REDIS": redis_url,
-    }
-    command = [sys.executable, "-m", "tests.bench.measure"]
-    done = subprocess.run(command, cwd=ROOT, env=child_environ(environ), check=True, stdout=subprocess.PIPE)
-    return {"conditions": conditions(), "rounds": json.loads(done.stdout)}
 
 
 def conditions() -> dict[str, Any]:

@@ -25,6 +25,7 @@ class Member:
 
     def __init__(self, name: str, command: tuple[str, ...], environ: dict[str, str], folder: Path) -> None:
         self.name = name
+        self.command = command
         self.log = folder / f"{name}.log"
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(

@@ -62,10 +62,14 @@ class Message:
 
 @dataclass
 class ScriptedAgents:
-    """Stands in for `tasks.agents.registry.agent_for`: by node id, what each attempt does, in order."""
+    """Stands in for `tasks.agents.registry.agent_for`: by node id, what each attempt does, in order.
+
+    `meanwhile` is what the rest of the world does in the middle of every attempt.
+    """
 
     script: dict[str, list[Step]] = field(default_factory=dict)
     bundles: list[AgentBundle] = field(default_factory=list)
+    meanwhile: Callable[[AgentBundle], None] | None = None
 
     def on(self, node_id: str, *steps: Step) -> None:
         """Let the node's next attempts do `steps`; those after them are done by the offline agent."""
@@ -82,6 +86,8 @@ class ScriptedAgents:
 
     def run(self, bundle: AgentBundle, *, cancel: CancelToken) -> AgentResult:
         self.bundles.append(bundle)
+        if self.meanwhile is not None:
+            self.meanwhile(bundle)
         steps = self.script.get(bundle.node_id)
         return steps.pop(0)(bundle, cancel) if steps else OfflineAgent().run(bundle, cancel=cancel)
 
@@ -173,7 +179,7 @@ class Loop:
         task.push_request(id="task-1", chain=list(message.chain), headers={})
         try:
             task(**message.ids)
-            following = task.request.chain
+            following: Any = task.request.chain
         except WorkerDiedError:
             return
         finally:
@@ -323,7 +329,7 @@ def _capabilities_of(plan: PlanGraph) -> Iterable[str]:
     return dict.fromkeys(c for c in named if c)
 
 
-def _messages(canvas: Signature) -> list[Message]:
+def _messages(canvas: Any) -> list[Message]:
     """Return what Celery would publish at once, a chain's later links inside its first message."""
     if canvas["task"] == "celery.chord":
         return [message for member in canvas.tasks for message in _messages(member)]

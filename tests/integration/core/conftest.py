@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 
 import pytest
+import structlog
 
 from models.catalogue import catalogue
 from models.database import engine
@@ -24,7 +26,16 @@ def forget_process() -> None:
 
 
 @pytest.fixture
-def database(monkeypatch: pytest.MonkeyPatch, database_url: str) -> Iterator[str]:
+def quiet() -> Iterator[None]:
+    """No log lines: unconfigured, the library would draw every exception with all that its frames hold."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    yield
+    structlog.configure(**before)
+
+
+@pytest.fixture
+def database(quiet: None, monkeypatch: pytest.MonkeyPatch, database_url: str) -> Iterator[str]:
     """This process's models, connected to a migrated database that only this test sees."""
     monkeypatch.setenv("DATABASE_URL", database_url)
     monkeypatch.delenv("REDIS_URL", raising=False)

@@ -1,4 +1,4 @@
-"""The run loop when attempts fail: repair, back-off, alternatives, people, poison, and results that break a contract."""
+"""The run loop when attempts fail: repair, back-off, alternatives, people, poison, results that break a contract."""
 
 from __future__ import annotations
 
@@ -396,6 +396,28 @@ def test_no_run_is_completed_with_a_result_that_its_contract_refuses(loop: Loop,
     assert (end["status"], end["reason"]) == ("failed", "contract_not_met")
     assert "output" not in end
     assert [error["pointer"] for error in end["error"]["errors"]] == ["/a_text"]
+
+
+@pytest.mark.parametrize("order", [("a", "b"), ("b", "a")], ids=["first first", "last first"])
+def test_two_nodes_behind_a_faulty_result_are_both_asked_for_in_any_order(loop: Loop, order: tuple[str, str]) -> None:
+    # Given a node and its successor, both of which promise less than the caller asks for
+    def loose(name: str) -> dict[str, Any]:
+        return {"type": "object", "properties": {f"{name}_text": {"type": "string"}}}
+
+    nodes = [make_node(n, makes=[f"{n}_text"], output_schema=loose(n)) for n in ("a", "b")]
+    loop.agents.always("a", gives(a_text="x"))
+    loop.agents.always("b", gives(b_text="y"))
+    run_id = loop.install(make_plan(nodes, [("a", "b")], output=["a_text", "b_text"]))
+    assert loop.settle(run_id).status == "awaiting_hitl"
+    # When a person answers for both, one after the other
+    for name in order:
+        (request,) = [r for r in loop.requests(run_id) if r["pendingNodeId"] == name]
+        with open_unit() as unit:
+            unit.hitl.resolve(request["id"], [{"output": {f"{name}_text": f"{name} by hand"}}])
+        run = loop.settle(run_id)
+    # Then both outputs stand in the result
+    assert run.status == "completed"
+    assert last(loop, run_id)["output"] == {"a_text": "a by hand", "b_text": "b by hand"}
 
 
 def test_a_node_that_runs_again_has_all_its_tries(loop: Loop) -> None:

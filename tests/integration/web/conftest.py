@@ -9,6 +9,7 @@ import pytest
 
 from models.catalogue import catalogue
 from models.events.frames import Draft
+from models.repositories.hitl import NewRequest
 from models.unit_of_work import open_unit
 from planner.envelope import check_envelope
 from tests.support.web import ROOT
@@ -40,3 +41,21 @@ def end(run_id: str) -> None:
     with open_unit(tenant=None) as unit:
         unit.events.append(run_id, Draft("complete", {"status": "completed", "output": {}}))
         unit.runs.change(run_id, status="completed", wake_at=None, waiting_for=None)
+
+
+def open_request(run_id: str, schema: dict[str, Any] | None = None) -> str:
+    """Let the run ask a person for an output that fits the schema; return the request's id."""
+    question = NewRequest(
+        node_id="writer",
+        kind="approval",
+        purpose="output",
+        origin_agent="acme.writer",
+        payload={"question": "Is this right?", "kind": "approval", "allowFreeForm": True, "urgency": "normal"},
+        operator_prompt="Please write the headline",
+        contract_summary={"nodeId": "writer", "contract": {"output": schema or {"type": "object"}}},
+    )
+    with open_unit(tenant=None) as unit:
+        draft = unit.hitl.ask(unit.runs.lock(run_id), question)
+        unit.events.append(run_id, draft)
+        unit.runs.change(run_id, status="awaiting_hitl", wake_at=None)
+    return str((draft.payload or {})["request"]["id"])

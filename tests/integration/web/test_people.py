@@ -10,8 +10,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from models.repositories.hitl import NewRequest
-from models.unit_of_work import open_unit
+from tests.integration.web.conftest import open_request
 
 ADDRESSES = ["/api/hitl/resume", "/api/v1/flex/hitl/resolve"]
 SCHEMA = {"type": "object", "required": ["headline"], "properties": {"headline": {"type": "string", "minLength": 5}}}
@@ -25,20 +24,7 @@ def client(web_app: Flask) -> FlaskClient:
 @pytest.fixture
 def request_id(new_run: str) -> str:
     """The id of an open request for an output, of a run that waits for it."""
-    question = NewRequest(
-        node_id="writer",
-        kind="approval",
-        purpose="output",
-        origin_agent="acme.writer",
-        payload={"question": "Is this right?", "kind": "approval", "allowFreeForm": True, "urgency": "normal"},
-        operator_prompt="Please write the headline",
-        contract_summary={"nodeId": "writer", "contract": {"output": SCHEMA}},
-    )
-    with open_unit(tenant=None) as unit:
-        draft = unit.hitl.ask(unit.runs.lock(new_run), question)
-        unit.events.append(new_run, draft)
-        unit.runs.change(new_run, status="awaiting_hitl", wake_at=None)
-    return str((draft.payload or {})["request"]["id"])
+    return open_request(new_run, SCHEMA)
 
 
 def test_what_waits_is_listed_with_its_run(client: FlaskClient, new_run: str, request_id: str) -> None:

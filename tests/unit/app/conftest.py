@@ -21,7 +21,7 @@ def make_layers(environ: dict[str, str]) -> Flask:
     errors.init_app(app)
     correlation.init_app(app)
     cors.init_app(app, settings.cors_allow_origins)
-    auth.init_app(app, settings)
+    auth.init_app(app, settings, rules={})
     headers.init_app(app)
 
     @app.post("/echo")

@@ -13,7 +13,7 @@ from werkzeug.exceptions import TooManyRequests
 
 from app.auth import UnauthorizedError
 from app.body import UnsupportedMediaTypeError
-from app.hub import TooManyStreamsError
+from app.hub import ServerFullError, TooManyStreamsError
 from models.errors import (
     AlreadyResolvedError,
     BuiltinCapabilityError,
@@ -57,7 +57,8 @@ CASES: list[tuple[Exception, int, str, bool]] = [
     (UnsupportedMediaTypeError(), 415, "unsupported_media_type", False),
     (TooManyRequests(), 429, "too_many_requests", True),
     (DatabaseUnavailableError(), 503, "database_unavailable", True),
-    (TooManyStreamsError(), 503, "server_busy", True),
+    (ServerFullError("full", pending=2, limit=2, retry_after=5), 503, "server_busy", True),
+    (TooManyStreamsError("full", pending=2, limit=2, retry_after=5), 429, "too_many_streams", True),
     (FlexError("no client can cause this"), 500, "internal_error", False),
     (ValueError("a secret text"), 500, "internal_error", False),
 ]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from celery import Celery, chord, group
+from celery.app.task import Context
 
 from tasks.chord_backend import PlanCountedBackend
 
@@ -33,12 +34,29 @@ def test_the_members_of_a_chord_are_published_and_its_body_is_not(app: Celery, m
     assert published == ["member"] * 3
 
 
+def test_a_chain_inside_a_chord_that_breaks_calls_its_errback(app: Celery) -> None:
+    # Given the first link of a chain whose last link is a member of a chord
+    told: list[Any] = []
+
+    @app.task(name="note", shared=False)
+    def note(request: Any, exc: BaseException, _traceback: Any) -> None:
+        told.append((request.id, exc))
+
+    last = app.signature("member", options={"task_id": "2", "group_id": "g", "chord": app.signature("body")})
+    request = Context(id="1", chain=[last], errbacks=[note.s()], group=None, chord=None, task="member")
+    # When it fails
+    error = ValueError()
+    app.backend.mark_as_failure("1", error, request=request, store_result=False)
+    # Then its errback hears of it
+    assert told == [("1", error)]
+
+
 def test_a_member_that_ends_calls_no_body(app: Celery, monkeypatch: pytest.MonkeyPatch) -> None:
     # Given a member that knows its chord
     published: list[str] = []
     monkeypatch.setattr(app.amqp, "send_task_message", lambda _producer, name, *_args, **_more: published.append(name))
 
-    @app.task(name="member")
+    @app.task(name="member", shared=False)
     def member() -> int:
         return 1
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from celery.canvas import Signature
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from kombu import Connection, pools
 from kombu.exceptions import OperationalError
 from kombu.transport.memory import Channel
 
@@ -23,11 +23,11 @@ RUN = "flex_" + "a" * 32
 BODY_LIMIT = 2048
 
 
-def tasks_of(canvas: Signature) -> list[str]:
+def tasks_of(canvas: Any) -> list[str]:
     return [task["task"] for task in getattr(canvas, "tasks", [canvas])]
 
 
-def ids_of(canvas: Signature) -> list[list[str]]:
+def ids_of(canvas: Any) -> list[list[str]]:
     return [task.kwargs["node_ids"] for task in getattr(canvas, "tasks", [canvas])]
 
 
@@ -46,7 +46,8 @@ def lane_nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """What is put into the broker, message by message."""
+    """What is put into a broker in memory, message by message, whatever broker an earlier test has made known."""
+    monkeypatch.setitem(celery.__dict__, "producer_pool", pools.producers[Connection("memory://")])
     messages: list[dict[str, Any]] = []
     monkeypatch.setattr(dispatch._Rest, "until", 0.0)
     monkeypatch.setattr(Channel, "_put", lambda _channel, _queue, message, **_: messages.append(message))
@@ -58,7 +59,7 @@ def body_of(message: dict[str, Any]) -> str:
 
 
 def test_one_lane_is_one_task_that_names_its_nodes() -> None:
-    canvas = dispatch.canvas_of(RUN, 3, [Lane(("a", "b"))], correlation_id="c-1")
+    canvas: Any = dispatch.canvas_of(RUN, 3, [Lane(("a", "b"))], correlation_id="c-1")
     assert canvas["task"] == "tasks.walk_lane"
     assert canvas.kwargs == {"run_id": RUN, "epoch": 3, "node_ids": ["a", "b"]}
     assert canvas.options["queue"] == "nodes"
@@ -67,13 +68,13 @@ def test_one_lane_is_one_task_that_names_its_nodes() -> None:
 
 
 def test_a_task_that_breaks_reaches_its_own_error_task() -> None:
-    canvas = dispatch.canvas_of(RUN, 1, [Lane(("a",)), Lane(("b",))])
+    canvas: Any = dispatch.canvas_of(RUN, 1, [Lane(("a",)), Lane(("b",))])
     for task in canvas.tasks:
         assert [error["task"] for error in task.options["link_error"]] == ["tasks.lane_failed"]
 
 
 def test_several_lanes_are_one_chord_whose_body_looks_at_the_run() -> None:
-    canvas = dispatch.canvas_of(RUN, 1, [Lane(("a",)), Lane(("b",)), Lane(("c",))])
+    canvas: Any = dispatch.canvas_of(RUN, 1, [Lane(("a",)), Lane(("b",)), Lane(("c",))])
     assert canvas["task"] == "celery.chord"
     assert ids_of(canvas) == [["a"], ["b"], ["c"]]
     assert canvas.body["task"] == "tasks.advance_run"
@@ -82,7 +83,7 @@ def test_several_lanes_are_one_chord_whose_body_looks_at_the_run() -> None:
 
 def test_a_lane_longer_than_the_limit_goes_on_as_the_next_link_of_a_chain(lane_nodes: Any) -> None:
     lane_nodes(2)
-    canvas = dispatch.canvas_of(RUN, 1, [Lane(("a", "b", "c"))])
+    canvas: Any = dispatch.canvas_of(RUN, 1, [Lane(("a", "b", "c"))])
     assert canvas["task"] == "celery.chain"
     assert ids_of(canvas) == [["a", "b"], ["c"]]
 
@@ -167,3 +168,16 @@ def test_the_app_counts_chords_in_the_plan_and_names_the_tasks_that_are_sent() -
     assert celery.conf.accept_content == ["json"]
     for entry in celery.conf.beat_schedule.values():
         assert entry["options"]["expires"] == entry["schedule"]
+
+
+def test_a_lane_beside_one_that_the_sender_walks_itself_is_a_chord_still(sent: list[dict[str, Any]]) -> None:
+    # Given two branches, of which the sender keeps one
+    # When it publishes the other
+    dispatch.walk_lanes(RUN, 1, [Lane(("linkedinVariants~b", "contentReview~b"))], kept=True)
+
+    # Then one message leaves, as the header of a chord whose body is the look at the run
+    [message] = sent
+    embedded = json.loads(body_of(message))[2]
+    assert embedded["chord"]["task"] == "tasks.advance_run"
+    assert embedded["chord"]["kwargs"] == {"run_id": RUN}
+    assert len(body_of(message)) < BODY_LIMIT

@@ -113,7 +113,8 @@ def test_a_rejected_plan_is_told_by_the_codes_of_its_diagnostics() -> None:
 
 
 def test_what_ended_and_what_was_stopped_are_told() -> None:
-    payload = {"status": "failed", "reason": "no_plan", "error": {"code": "no_plan", "message": CANARY}, "stopped": [{}]}
+    error = {"code": "no_plan", "message": CANARY}
+    payload = {"status": "failed", "reason": "no_plan", "error": error, "stopped": [{}]}
     facts = facts_of(frame("complete", payload), "t")
     assert (facts["outcome"], facts["reason"], facts["code"], facts["nodes_stopped"]) == (
         "failed",

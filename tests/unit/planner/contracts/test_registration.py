@@ -197,6 +197,8 @@ def test_optional_inputs_may_stand_alone_or_in_the_contract_too():
         ({"endpoint": {"url": "http://a.nl/ b"}}, {"/endpoint/url"}),
         ({"endpoint": {"url": "http://[::1"}}, {"/endpoint/url"}),
         ({"endpoint": {"url": "http://a.nl", "secret": "not base64!", "x": 1}}, {"/endpoint/secret", "/endpoint/x"}),
+        ({"endpoint": {"url": "http://a.nl", "secret": "c2VjcmV0"}}, {"/endpoint/secret"}),
+        ({"endpoint": {"url": "http://a.nl", "secret": "whsec_"}}, {"/endpoint/secret"}),
         ({"toolsAllowlist": "x"}, {"/toolsAllowlist"}),
         ({"postConditions": None}, {"/postConditions"}),
         (

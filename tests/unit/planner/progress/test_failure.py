@@ -89,7 +89,7 @@ def test_the_error_of_a_node_holds_its_findings() -> None:
 def test_no_node_is_tried_for_ever(attempts: int, fallback: Any, spares: int, faults: list[tuple[str, bool]]) -> None:
     """However attempts fail, a person or the end is reached within what the contract and the crashes allow."""
     node = make_node("writer", contract=NodeContract(attempts, fallback), alternatives=("x",) * spares)
-    counts = {"tries": 0, "crashes": 0, "candidate": 0}
+    counts: dict[str, Any] = {"tries": 0, "crashes": 0, "candidate": 0}
     for made, (kind, retryable) in enumerate(faults, start=1):
         step = after_failure(node, NodeState("writer", **counts), failure(kind, retryable=retryable), lambda _: True)
         if isinstance(step, AskPerson | GiveUp):

@@ -1,0 +1,71 @@
+"""End a run: once, with one last frame, whatever the way that led there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from models.repositories.nodes import NO_LEASE
+from models.tables import flex_runs
+from models.tables.base import clock
+from planner.progress.state import SETTLED, NodeState
+from tasks import frames
+from tasks.context import Context
+from tasks.final_output import Composed
+
+
+def end_run(
+    context: Context,
+    status: str,
+    *,
+    reason: str | None = None,
+    message: str = "",
+    node_id: str | None = None,
+    composed: Composed | None = None,
+    error: Mapping[str, Any] | None = None,
+) -> None:
+    """End the run: stop what still runs, close its requests, store its result and write the last frame."""
+    unit, run = context.unit, context.run
+    stopped = [node for node in context.state.nodes.values() if node.status not in {*SETTLED, "error"}]
+    if stopped:
+        unit.nodes.change(run.run_id, [node.node_id for node in stopped], status="cancelled", **NO_LEASE)
+    unit.hitl.close_all(run.run_id)
+    if composed is not None:
+        unit.outputs.put(
+            run, status=status, output=composed.output, facets=composed.facets, provenance=composed.provenance
+        )
+    by = run.metadata["cancel"] if status == "cancelled" else {}
+    told = frames.complete(
+        status,
+        reason=reason,
+        output=composed.output if composed is not None and status == "completed" else None,
+        error=_error(reason, message, node_id, error) if status == "failed" else None,
+        stopped=[_stopped(n) for n in stopped] if status != "completed" else None,
+        operator=by.get("operator") or None,
+        note=by.get("note"),
+        usage=run.usage,
+    )
+    unit.events.append(
+        run.run_id,
+        told,
+        changes={
+            "status": status,
+            "reason": reason,
+            "waiting_for": None,
+            "wake_at": None,
+            "finished_at": clock,
+            # Whatever is still on its way under the old epoch finds itself stale.
+            "epoch": flex_runs.c.epoch + (0 if status == "completed" else 1),
+        },
+    )
+
+
+def _stopped(node: NodeState) -> dict[str, Any]:
+    return {"nodeId": node.node_id, "wasRunning": node.status == "running", "attempt": node.attempt}
+
+
+def _error(reason: str | None, message: str, node_id: str | None, details: Mapping[str, Any] | None) -> dict[str, Any]:
+    code = reason or "failed"
+    kept = {name: value for name, value in (details or {}).items() if name in {"errors", "diagnostics"}}
+    body = {"code": code, "message": message or code, "remedy": frames.remedy(code), **kept}
+    return body if node_id is None else {**body, "nodeId": node_id}

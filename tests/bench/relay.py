@@ -1,0 +1,33 @@
+"""How the relay carries many clients: from XADD to receipt, with memory and processor of the web process.
+
+`python -m tests.bench.relay [--clients 200,1000] [--seconds 10]` starts one web process on servers of its own, opens
+one stream per run and client, publishes 1 000 frames a second over all of them, and prints the figures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import socket
+import subprocess
+import sys
+
+from models.settings import child_environ
+from tests.bench.servers import ROOT, bench_environ
+
+
+def main() -> None:
+    """Start the servers and measure in a process that knows them."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clients", default="200,1000")
+    parser.add_argument("--seconds", default="10")
+    given = parser.parse_args()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    command = [sys.executable, "-m", "tests.bench.relay_measure", given.clients, given.seconds]
+    with bench_environ() as environ:
+        subprocess.run(command, cwd=ROOT, env=child_environ({**environ, "FLEX_SERVER_PORT": port}), check=True)
+
+
+if __name__ == "__main__":
+    main()

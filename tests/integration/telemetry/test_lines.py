@@ -1,0 +1,218 @@
+"""What a run leaves in the log: the same lines each time, in the order of its frames, and nobody's words.
+
+The files in `snapshots/` fix the lines. After a change that is meant, delete the file; the test then writes it anew and
+fails once, so that somebody looks at it. What else changes with a line: docs/howto/dashboards.md.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models.catalogue import catalogue
+from models.events.frames import Draft
+from models.telemetry import observe
+from models.unit_of_work import open_unit
+from planner.contracts.capabilities import check_registration
+from planner.plan.graph import NodeContract
+from tasks.agents.base import AgentRefusedError, AgentResult, HitlAsk
+from tests.support.envelopes import linkedin_envelope, writer_registration
+from tests.support.factories import make_chain, make_node, make_plan
+from tests.support.lines import Line, Lines, captured
+from tests.support.loop import Loop, gives, raises
+
+SNAPSHOTS = Path(__file__).parent / "snapshots"
+CHANGING = (
+    "timestamp",
+    "run_id",
+    "request_id",
+    "duration_ms",
+    "score",
+    "prompt_tokens",
+    "completion_tokens",
+)
+FRAMES = re.compile(r"flex_(?!run_status|hitl_pause|capability_|metric|telemetry_)")
+
+
+def assert_as_before(name: str, lines: Lines) -> None:
+    """Hold the lines of `flex` against the snapshot, with what differs from run to run left out."""
+    told = [
+        json.dumps(_steady(line), sort_keys=True, ensure_ascii=False)
+        for line in lines.all()
+        if line["logger"] == "flex"
+    ]
+    text = "\n".join(told) + "\n"
+    path = SNAPSHOTS / f"{name}.jsonl"
+    if not path.exists():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        pytest.fail(f"{path} did not exist and has been written; look at it")
+    assert text.splitlines() == path.read_text(encoding="utf-8").splitlines()
+
+
+def _steady(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: "…" if k in CHANGING and v is not None else _steady(v) for k, v in value.items()}
+    return [_steady(one) for one in value] if isinstance(value, list) else value
+
+
+def of_frames(lines: Lines) -> list[Line]:
+    return [line for line in lines.all() if "seq" in line]
+
+
+def test_the_lines_of_a_happy_run(loop: Loop, lines: Lines) -> None:
+    # Given two writers of which one is better, and nobody else
+    with open_unit(None) as unit:
+        unit.capabilities.retire_builtins(set())
+    with open_unit() as unit:
+        for name, tier in (("yard.writer", "low"), ("yard.rival", "high")):
+            registration = writer_registration(capabilityId=name, cost={"tier": tier})
+            unit.capabilities.register(check_registration(registration, catalogue()))
+    # When a run for two posts goes its way
+    run_id = loop.submit(linkedin_envelope())
+    loop.drain()
+    assert loop.run(run_id).status == "completed"
+    assert_as_before("happy", lines)
+
+
+def test_the_lines_of_a_refusal(loop: Loop, lines: Lines) -> None:
+    # Given a registry in which nobody makes what is asked for
+    with open_unit(None) as unit:
+        unit.capabilities.retire_builtins(set())
+    run_id = loop.submit(linkedin_envelope())
+    loop.drain()
+    assert loop.run(run_id).reason == "no_plan"
+    assert_as_before("refusal", lines)
+
+
+def test_the_lines_of_a_failed_run(loop: Loop, lines: Lines) -> None:
+    # Given a second node whose agent first errs, then refuses, and nobody to ask
+    plan = make_plan(
+        [
+            make_node("a", makes=["a_text"]),
+            make_node("b", makes=["b_text"], contract=NodeContract(2, "abort")),
+        ],
+        [("a", "b")],
+        output=["b_text"],
+    )
+    loop.agents.on("a", gives(a_text="first"))
+    loop.agents.on("b", gives(b_text="x"), raises(AgentRefusedError("It does not want to.")))
+    run_id = loop.install(plan)
+    loop.drain()
+    assert loop.run(run_id).status == "failed"
+    assert_as_before("failed", lines)
+
+
+def test_the_lines_of_a_question_and_its_answers(loop: Loop, lines: Lines) -> None:
+    # Given an agent that asks, and then one whose output nobody accepts
+    asks = AgentResult({}, hitl=HitlAsk("clarify", "How formal shall it be?"))
+    loop.agents.on("a", lambda _b, _c: asks, gives(a_text="x"), gives(a_text="x"))
+    run_id = loop.install(make_chain("a"))
+    loop.drain()
+    loop.answer(run_id, responseType="freeform", freeformText="Not at all.")
+    loop.drain()
+    loop.answer(run_id, responseType="rejection", freeformText="No.")
+    loop.drain()
+    assert loop.run(run_id).status == "failed"
+    assert_as_before("person", lines)
+
+
+def test_every_frame_has_one_line_with_its_number(loop: Loop, lines: Lines) -> None:
+    run_id = loop.submit(linkedin_envelope())
+    loop.drain()
+    stored = [(frame["id"], frame["type"]) for frame in loop.frames(run_id)]
+    assert [(str(line["seq"]), line["run_id"]) for line in of_frames(lines)] == [(seq, run_id) for seq, _ in stored]
+    assert all(FRAMES.match(line["event"]) for line in of_frames(lines))
+    assert {line["correlation_id"] for line in of_frames(lines)} == {"corr-1"}
+    assert {line["tenant"] for line in of_frames(lines)} == {"default"}
+
+
+def test_every_change_of_status_is_told_once_with_what_it_was(loop: Loop, lines: Lines) -> None:
+    run_id = loop.submit(linkedin_envelope())
+    loop.drain()
+    told = [(line.get("previous"), line["status"]) for line in lines.named("flex_run_status")]
+    assert told == [(None, "pending"), ("pending", "planning"), ("planning", "running"), ("running", "completed")]
+    assert loop.run(run_id).status == "completed"
+
+
+def test_a_cancel_is_told_when_it_is_asked_for_and_when_it_is_done(loop: Loop, lines: Lines) -> None:
+    run_id = loop.install(make_chain("a"))
+    loop.cancel(run_id)
+    loop.drain()
+    told = [line["status"] for line in lines.named("flex_run_status")]
+    assert told == ["pending", "running", "cancelling", "cancelled"]
+    (end,) = lines.named("flex_run_complete")
+    assert (end["outcome"], end["nodes_stopped"]) == ("cancelled", 1)
+
+
+def test_a_transaction_that_is_rolled_back_is_not_told(loop: Loop, lines: Lines) -> None:
+    run_id = loop.install(make_chain("a"))
+    before = lines.text
+
+    def give_up() -> None:
+        with open_unit(None) as unit:
+            unit.runs.lock(run_id)
+            unit.runs.change(run_id, status="cancelling")
+            unit.events.append(run_id, Draft("log", {"level": "info"}))
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        give_up()
+    assert lines.text == before
+
+
+@pytest.mark.parametrize("broken", ["write_line", "note_frame_updates"])
+def test_an_observer_that_breaks_harms_no_other_and_no_run(
+    loop: Loop, lines: Lines, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    # Given an observer that always breaks, with a client's words in its error
+    def breaks(_frame: Any, _tenant: str) -> None:
+        raise ValueError("confidential")
+
+    breaks.__name__ = broken
+    told: list[str] = []
+    others = [observer for observer in observe.FRAME_OBSERVERS if observer.__name__ != broken]
+    observers = [breaks, *others, lambda frame, _tenant: told.append(frame["type"])]
+    monkeypatch.setattr(observe, "FRAME_OBSERVERS", observers)
+    # When a run goes its way
+    run_id = loop.install(make_chain("a"))
+    loop.drain()
+    # Then it ends well, the other observers know of it, and the fault is named without its words
+    assert loop.run(run_id).status == "completed"
+    assert told[-1] == "complete"
+    assert ("flex_run_complete" in lines.names()) == (broken != "write_line")
+    faults = lines.named("flex_telemetry_process_error")
+    assert {(line["observer"], line["error"]) for line in faults} == {(broken, "ValueError")}
+    assert "confidential" not in lines.text
+
+
+def test_nobodys_words_reach_the_log(loop: Loop) -> None:
+    # Given words that must not be told, wherever a client, an agent or a person can put them
+    word = "canaria-7f3a"
+    said = f"Tell nobody of {word}, please"
+    envelope = linkedin_envelope(objective=said, specialInstructions=[said], metadata={"note": said})
+    envelope["inputs"] |= {"audience": said, "goal": said}
+    with captured(FLEX_API_KEY="key-0123456789", OPENAI_API_KEY="sk-key-0123456789") as lines:
+        loop.submit(envelope)
+        loop.drain()
+        asked = AgentResult({}, hitl=HitlAsk("clarify", said))
+        broken = raises(RuntimeError(said))
+        loop.agents.on("a", lambda _b, _c: asked, gives(a_text=said, more=[said]), broken, broken, broken)
+        run_id = loop.install(make_chain("a", "b"), values={"brief": said})
+        loop.drain()
+        with open_unit() as unit:
+            (request,) = loop.requests(run_id)
+            unit.hitl.resolve(request["id"], [{"responseType": "freeform", "freeformText": said}], note=said)
+        loop.settle(run_id)
+        loop.agents.always("c", broken)
+        loop.settle(loop.install(make_plan([make_node("c", makes=["c_text"])], output=["c_text"])))
+        loop.agents.always("d", raises(AgentRefusedError(said)))
+        loop.settle(loop.install(make_plan([make_node("d", makes=["d_text"])], output=["d_text"])))
+    # Then they are in the frames and in no line, although all of it was told
+    assert word in json.dumps(loop.frames(run_id))
+    assert {"flex_run_complete", "flex_hitl_request", "flex_hitl_resolved", "agent_crashed"} <= set(lines.names())
+    assert word not in lines.text

@@ -1,0 +1,132 @@
+"""What one caller may ask for is bounded, and a refusal says when to come back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app import create_app
+from models.settings import get_settings, load_settings
+from models.unit_of_work import open_unit
+from tests.support.web import forget_process
+
+FLEX = "/api/v1/flex"
+Limited = Callable[..., FlaskClient]
+
+
+@pytest.fixture
+def limited(connected: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Limited]:
+    """Return a client of an app with the limits given as variables."""
+    made: list[Flask] = []
+
+    def make(**variables: str) -> FlaskClient:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        forget_process()
+        made.append(create_app())
+        return made[-1].test_client()
+
+    yield make
+    for app in made:
+        app.extensions["flex"].hub.stop()
+        app.extensions["flex"].hub.join(5)
+
+
+def assert_says_when_to_come_back(reply: Any, status: int, code: str, limit: int) -> None:
+    assert reply.status_code == status, reply.get_data(as_text=True)
+    body = reply.get_json()
+    assert (body["code"], body["retryable"], reply.content_type) == (code, True, "application/problem+json")
+    assert int(reply.headers["Retry-After"]) >= 1
+    assert int(reply.headers["X-Backlog-Limit"]) == body["data"]["limit"] == limit
+    assert int(reply.headers["X-Backlog-Pending"]) == body["data"]["pending"] >= limit
+
+
+def test_as_many_runs_wait_as_may_and_no_more(limited: Limited, envelope: dict[str, Any]) -> None:
+    client = limited(FLEX_MAX_WAITING_RUNS="2")
+    first, _ = [client.post(f"{FLEX}/runs", json=envelope, headers={"Idempotency-Key": k}) for k in ("a", "b")]
+    for path in ("/runs", "/run.stream"):
+        assert_says_when_to_come_back(client.post(FLEX + path, json=envelope), 503, "server_busy", 2)
+    # A reply that is stored is given all the same, and another tenant has room of its own
+    assert client.post(f"{FLEX}/runs", json=envelope, headers={"Idempotency-Key": "a"}).status_code == 202
+    with open_unit("stranger") as unit:
+        assert unit.runs.count_waiting(2) == 0
+    # And when one is planned, the next may come
+    with open_unit(tenant=None) as unit:
+        unit.runs.claim_planning(first.get_json()["runId"], 1, "w", 5)
+    assert client.post(f"{FLEX}/runs", json=envelope).status_code == 202
+
+
+@pytest.mark.parametrize("redis", ["there", "away"])
+def test_as_many_requests_pass_within_a_minute_as_may(limited: Limited, redis: str) -> None:
+    away = {"REDIS_URL": "redis://127.0.0.1:1/0"} if redis == "away" else {}
+    client = limited(FLEX_REQUESTS_PER_MINUTE="5", FLEX_API_KEY="a-long-enough-key", **away)
+    shown = {"Authorization": "Bearer a-long-enough-key"}
+    # Of the key's requests as many pass as may; what their sender claims as its address changes nothing
+    for number in range(5):
+        headers = {**shown, "X-Forwarded-For": f"203.0.113.{number}"}
+        assert client.get(f"{FLEX}/facets", headers=headers).status_code == 200
+    refused = client.get(f"{FLEX}/facets", headers={**shown, "X-Forwarded-For": "203.0.113.99"})
+    assert_says_when_to_come_back(refused, 429, "too_many_requests", 5)
+    # Whoever guesses keys is stopped by address, whatever he guesses
+    guesses = [client.get(f"{FLEX}/facets", headers={"Authorization": f"Bearer {n}"}) for n in range(7)]
+    assert [reply.status_code for reply in guesses] == [401] * 5 + [429] * 2
+    # And health is told at all times
+    assert client.get("/healthz").status_code == 200
+
+
+def test_a_flood_leaves_no_rows(limited: Limited) -> None:
+    client = limited(FLEX_REQUESTS_PER_MINUTE="3")
+    for _ in range(10):
+        client.post(f"{FLEX}/runs/flex_1/cancel")
+    with open_unit() as unit:
+        assert len(unit.audit.list().data) == 3
+
+
+@pytest.mark.parametrize(
+    ("variable", "status", "code"),
+    [("FLEX_MAX_STREAMS", 503, "server_busy"), ("FLEX_MAX_STREAMS_PER_KEY", 429, "too_many_streams")],
+)
+def test_as_many_streams_are_open_as_may_be(
+    limited: Limited, new_run: str, envelope: dict[str, Any], variable: str, status: int, code: str
+) -> None:
+    client = limited(**{variable: "2"})
+    with ExitStack() as streams:
+        for _ in range(2):
+            reply = streams.enter_context(client.get(f"{FLEX}/runs/{new_run}/events"))
+            assert reply.status_code == 200
+        assert_says_when_to_come_back(client.get(f"{FLEX}/runs/{new_run}/events"), status, code, 2)
+        assert_says_when_to_come_back(client.post(f"{FLEX}/run.stream", json=envelope), status, code, 2)
+        # What needs no stream goes on: pages, submissions, health
+        page = client.get(f"{FLEX}/runs/{new_run}/events", headers={"Accept": "application/json"})
+        assert page.status_code == 200
+        assert client.post(f"{FLEX}/runs", json=envelope).status_code == 202
+        assert client.get("/healthz").status_code == 200
+        # And the refused stream left no run behind
+        assert len(client.get(f"{FLEX}/runs").get_json()["data"]) == 2
+    # A place that was given back is free
+    with client.get(f"{FLEX}/runs/{new_run}/events") as reply:
+        assert reply.status_code == 200
+
+
+def test_each_key_has_places_of_its_own(limited: Limited, new_run: str) -> None:
+    client = limited(FLEX_MAX_STREAMS_PER_KEY="1")
+    with open_unit() as unit:
+        tokens = [unit.keys.create(label=str(n), scopes=("run",))[1] for n in range(2)]
+    with ExitStack() as streams:
+        for token in tokens:
+            headers = {"Authorization": f"Bearer {token}"}
+            reply = streams.enter_context(client.get(f"{FLEX}/runs/{new_run}/events", headers=headers))
+            assert reply.status_code == 200
+            again = client.get(f"{FLEX}/runs/{new_run}/events", headers=headers)
+            assert_says_when_to_come_back(again, 429, "too_many_streams", 1)
+
+
+def test_the_limits_are_generous_unless_set(connected: dict[str, str]) -> None:
+    settings = load_settings({})
+    assert get_settings().requests_per_minute == settings.requests_per_minute == 60_000
+    assert (settings.max_streams, settings.max_streams_per_key, settings.max_waiting_runs) == (9000, 5000, 10_000)
