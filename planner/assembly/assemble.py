@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from planner.assembly.branches import Branches, expansion_of, plan_branches
@@ -10,6 +11,7 @@ from planner.assembly.diagnostics import Diagnostic, PlanRejectedError, merge, s
 from planner.assembly.draft import Draft
 from planner.assembly.layout import OUTPUT, Step, lay_out
 from planner.assembly.nodes import make_nodes
+from planner.assembly.proof import UNPROVED
 from planner.assembly.request import PlanRequest, Situation, read_request
 from planner.assembly.sight import Sight
 from planner.assembly.validation import CHECKS, Case, validate_plan
@@ -66,13 +68,22 @@ def _proved(
         "notes": list(notes),
     }
     plan = PlanGraph(version=version, nodes=nodes, edges=edges, metadata=metadata)
-    findings = merge((*validate_plan(Case(plan, request, registry, choice.targets)), *choice.warnings))
+    case = Case(plan, request, registry, choice.targets, reviewed=review)
+    findings = merge((*validate_plan(case), *choice.warnings))
+    nodes = tuple(_with_checks(node, findings) for node in nodes)
     scored = {
         **metadata,
         "plannerDiagnostics": [finding.as_json() for finding in findings],
         "satisfactionScore": satisfaction(findings, checks=len(CHECKS)),
     }
     return PlanGraph(version=version, nodes=nodes, edges=edges, metadata=scored), findings
+
+
+def _with_checks(node: Node, findings: tuple[Diagnostic, ...]) -> Node:
+    """Note on a node what could not be proved of it and is therefore checked when it runs."""
+    open_ends = [f for f in findings if f.code == UNPROVED and f.node_stage == node.id]
+    told = [{"facet": f.facet, "pointer": f.pointer, "reason": f.message} for f in open_ends]
+    return replace(node, metadata={**node.metadata, "checks": told}) if told else node
 
 
 def _optional_review_is_at_fault(request: PlanRequest, findings: tuple[Diagnostic, ...]) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from planner.assembly.draft import Draft
 from planner.assembly.layout import BRANCH, ROUTING, Step
-from planner.assembly.promises import own_schema, promised
+from planner.assembly.promises import promise_of
 from planner.assembly.reasons import alternatives_to, instructions_for, rationale_of, score_of
 from planner.assembly.sight import makes
 from planner.assembly.virtual import branch_node, fallback_node, routing_node, transformation_node
@@ -84,7 +84,7 @@ def _capability_node(step: Step, capability: Capability, identity: Identity, dra
     label = draft.label(step)
     asked = draft.asked_of(step)
     original = draft.choice.derived.get(capability.capability_id)
-    schema, sources = promised(own_schema(capability, made.schema), asked, step, draft.branches, draft.request)
+    schema, sources = promise_of(step, draft)
     return Node(
         identity=identity,
         kind=step.kind,

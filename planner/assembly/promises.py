@@ -6,12 +6,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from planner.assembly.branches import Branches
+from planner.assembly.draft import Draft, facet_schema
 from planner.assembly.layout import Step
 from planner.assembly.limits import Demand, demands_on
 from planner.assembly.request import PlanRequest
-from planner.assembly.targets import Target
+from planner.assembly.targets import Target, is_list_facet
 from planner.contracts.capabilities import Capability
-from planner.contracts.compiler import UnsatisfiableError, conjoin
+from planner.contracts.compiler import UnsatisfiableError, compile_contract, conjoin
+from planner.contracts.unions import end_to_end
 
 
 def own_schema(capability: Capability, compiled: dict[str, Any]) -> dict[str, Any]:
@@ -42,6 +44,26 @@ def promised(
             sources.append(demand.source)
         required += [key] if key not in required else []
     return {**schema, "properties": properties, "required": required}, list(dict.fromkeys(sources))
+
+
+def promise_of(step: Step, draft: Draft) -> tuple[dict[str, Any], list[str]]:
+    """Return what a capability's step promises to make, and who asked for more than its facets say."""
+    capability = step.capability
+    if capability is None:
+        return facet_schema(step.facets, draft.request), []
+    compiled = compile_contract(draft.request.catalogue, capability.output_facets, "output").schema
+    return promised(own_schema(capability, compiled), draft.asked_of(step), step, draft.branches, draft.request)
+
+
+def joined_promise(step: Step, draft: Draft) -> dict[str, Any]:
+    """Return what a join makes of what its branches promise: lists end to end, of others the first one's value."""
+    schema = facet_schema(step.facets, draft.request)
+    for facet in step.facets:
+        key = draft.request.catalogue.get(facet).property_key
+        makers = draft.sight.makers(facet, step)
+        made = [promise_of(maker, draft)[0]["properties"].get(key, schema["properties"][facet]) for maker in makers]
+        schema["properties"][facet] = end_to_end(made) if is_list_facet(draft.request, facet) else made[0]
+    return schema
 
 
 def step_demands(target: Target, step: Step, branches: Branches | None, request: PlanRequest) -> Iterable[Demand]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from planner.assembly.draft import Draft, facet_schema, provenance_of
 from planner.assembly.layout import JOIN, Step
-from planner.assembly.promises import promised
+from planner.assembly.promises import joined_promise, promised
 from planner.assembly.reasons import takes
 from planner.assembly.substitutes import Ask
 from planner.assembly.transforms import fit_transform, join_transform, output_transform
@@ -62,7 +62,7 @@ def transformation_node(step: Step, identity: Identity, draft: Draft, ids: Mappi
     provenance = provenance_of(step.facets, request, "output")
     if step.name == JOIN:
         transform = join_transform(step, sight, request, ids)
-        made, label, why = facet_schema(step.facets, request), "Join the branches", _why_join(step)
+        made, label, why = joined_promise(step, draft), "Join the branches", _why_join(step)
         sources = sorted({ids[s.name] for s in sight.steps if step.name in s.after})
     elif step.fit is not None:
         transform = fit_transform(step.fit, step, sight, ids)
