@@ -78,7 +78,8 @@ def _search(envelope: TaskEnvelope, registry: RegistrySnapshot) -> PlanGraph | D
     """Return the plan, or the talk about it that a model is still to be drawn into."""
     settings = get_settings()
     if settings.planner_mode == "hybrid" and settings.openai_api_key:
-        return Drafting.of(envelope, registry, catalogue(), most_rows=settings.crcs_max_rows)
+        drafting = Drafting.of(envelope, registry, catalogue(), most_rows=settings.crcs_max_rows)
+        return drafting if drafting.open else drafting.plan
     return plan_in_mode(settings.planner_mode, envelope, registry, catalogue())
 
 

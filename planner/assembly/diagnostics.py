@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from planner.errors import PlannerError
@@ -25,6 +25,7 @@ class Diagnostic:
     facet: str | None = None
     pointer: str | None = None
     suggestion: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         body = {
@@ -36,6 +37,7 @@ class Diagnostic:
             "facet": self.facet,
             "pointer": self.pointer,
             "suggestion": self.suggestion,
+            "details": dict(self.details) or None,
         }
         return {key: value for key, value in body.items() if value is not None}
 

@@ -7,7 +7,7 @@ same table of checks proves the whole. So nothing that a model invents can get i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
@@ -45,7 +45,8 @@ def plan_from_draft(draft: PlanDraft, ground: Ground, *, heeded: bool = False, v
     makers = _makers(picks, ground.request)
     made = frozenset(facet for pick in makers for facet in pick.capability.output_facets)
     targets = choose_targets(ground.request, made)
-    faults += [*_order_faults(makers, picks, ground), *_coverage_faults(targets, ground)]
+    faults += [*_order_faults(makers, picks, ground), *_coverage_faults(targets, made, ground)]
+    faults += _pin_faults(picks, ground.request)
     if faults:
         raise PlanRejectedError(faults)
     chosen = [pick.capability for pick in makers]
@@ -79,6 +80,10 @@ def _node_faults(node: DraftNode, ground: Ground) -> Iterator[Diagnostic]:
     if refusal := refusal_of(capability, ground.request):
         _, why, _ = REFUSALS.get(refusal, (refusal, f"may not be chosen: {refusal}", ""))
         yield _at(node, f"capability_{refusal}", f"{node.stage}: {capability.capability_id} {why}.", _PICK_ANOTHER)
+    elif capability.kind != "validation" and not ground.good_enough(capability):
+        score, least = ground.score(capability).total, ground.request.wish.minimum
+        told = f"{node.stage}: {capability.capability_id} scores {score:.2f}, below the minimum of {least:.2f}."
+        yield _at(node, "below_minimum_score", told, _PICK_ANOTHER)
     yield from _facet_faults(node, capability, ground.request)
 
 
@@ -132,7 +137,8 @@ def _makers(picks: Sequence[_Pick], request: PlanRequest) -> tuple[_Pick, ...]:
     every = frozenset(facet for pick in picks for facet in pick.capability.output_facets)
     wanted = {target.facet for target in choose_targets(request, every).chosen}
     wanted |= {facet for pick in picks for facet in pick.capability.input_facets}
-    required = request.policy.require or ()
+    wanted |= {goal.facet for goal in request.goals}
+    required = request.pins
 
     def builds(pick: _Pick) -> bool:
         capability = pick.capability
@@ -173,17 +179,30 @@ def _made_by(facet: str, ground: Ground) -> str:
     return f"It is made by {', '.join(makers[:5])}." if makers else "No capability that may be chosen makes it."
 
 
-def _coverage_faults(targets: Targets, ground: Ground) -> Iterator[Diagnostic]:
-    """Check that the steps make what the contract asks for; what somebody can make anew is not merely passed on."""
+def _coverage_faults(targets: Targets, made: Collection[str], ground: Ground) -> Iterator[Diagnostic]:
+    """Check that the steps make what contract and goals ask for; what can be made anew is not merely passed on."""
     makeable = {target.facet for target in ground.choice.targets if target.produced}
     passed = {t.facet: t.pointer for t in targets.chosen if not t.produced and t.facet in makeable}
-    lacking = dict.fromkeys((*(facet for facet, _ in targets.missing), *passed))
+    spoken_of = [goal.facet for goal in ground.request.goals]
+    unmet = [facet for facet in spoken_of if facet not in made and facet not in ground.request.given]
+    lacking = dict.fromkeys((*(facet for facet, _ in targets.missing), *passed, *unmet))
     for facet in lacking:
-        told = f"The contract asks for {facet}, and no node of the draft makes it."
+        told = f"The contract or a goal asks for {facet}, and no node of the draft makes it."
         yield Diagnostic(
             "output_facet_uncovered", told, facet=facet, pointer="/nodes", suggestion=_made_by(facet, ground)
         )
     yield from targets.unmet
+
+
+def _pin_faults(picks: Sequence[_Pick], request: PlanRequest) -> Iterator[Diagnostic]:
+    """Check that the draft holds what every plan of the envelope has to hold."""
+    named = {pick.capability.capability_id for pick in picks}
+    for pin in request.pins:
+        if pin not in named:
+            told = f"The policies require {pin}, and no node of the draft names it."
+            yield Diagnostic(
+                "required_capability_missing", told, capability_id=pin, pointer="/nodes", suggestion=f"Add {pin}."
+            )
 
 
 def _told(plan: PlanGraph, picks: Iterable[_Pick], *, heeded: bool) -> PlanGraph:

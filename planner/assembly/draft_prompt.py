@@ -83,7 +83,7 @@ def write_prompt(
     ground: Ground,
     *,
     refused: Refused | None = None,
-    situation: Mapping[str, Any] | None = None,
+    so_far: Mapping[str, Any] | None = None,
     most_rows: int = MOST_ROWS,
 ) -> Prompt:
     """Return the prompt of one attempt; equal arguments give equal texts.
@@ -91,7 +91,7 @@ def write_prompt(
     `most_rows` may lower the cap of the capability table; required capabilities are never left out.
     """
     capabilities = ground.candidates()
-    rows = capabilities[: max(min(most_rows, MOST_ROWS), len(ground.request.policy.require or ()))]
+    rows = capabilities[: max(min(most_rows, MOST_ROWS), len(ground.request.pins))]
     facets = _facets(rows, ground)
     sections = (
         _block("Envelope", "envelope", _envelope(envelope)),
@@ -99,7 +99,7 @@ def write_prompt(
         _list("Wanted facets", dict.fromkeys(target.facet for target in ground.choice.targets)),
         _table("Facet table", "facets", _FACET_COLUMNS, (_facet_cells(f, ground) for f in facets[:MOST_ROWS])),
         _table("Capability table", "capabilities", _CAPABILITY_COLUMNS, (_capability_cells(c, ground) for c in rows)),
-        _block("The plan so far", "plan_so_far", situation) if situation else "",
+        _block("The plan so far", "plan_so_far", so_far) if so_far else "",
         _repair(refused) if refused else "",
         "## Answer\nAnswer with the draft: one JSON object, nothing before it and nothing behind it.",
     )
@@ -116,7 +116,7 @@ def write_prompt(
     return Prompt(SYSTEM, user, draft_schema(c.capability_id for c in rows), sizes)
 
 
-def describe_situation(plan: PlanGraph, statuses: Mapping[str, str], reason: str) -> dict[str, Any]:
+def describe_plan(plan: PlanGraph, statuses: Mapping[str, str], reason: str) -> dict[str, Any]:
     """Return what a model is told about the plan that a new version replaces."""
     return {
         "reason": reason,
@@ -159,7 +159,7 @@ def _capability_cells(capability: Capability, ground: Ground) -> tuple[str, ...]
         ", ".join(capability.input_facets),
         ", ".join(capability.optional_input_facets),
         ", ".join(capability.output_facets),
-        f"{ground.score(capability):.2f}",
+        f"{ground.score(capability).total:.2f}",
         str(ground.price(capability)),
         capability.summary,
     )

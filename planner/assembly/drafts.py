@@ -20,7 +20,7 @@ from planner.assembly.draft_plan import plan_from_draft
 from planner.assembly.draft_prompt import MOST_ROWS, Prompt, Refused, write_prompt
 from planner.assembly.draft_reader import read_draft
 from planner.assembly.explain import plan_cost
-from planner.assembly.request import read_request
+from planner.assembly.request import Situation, read_request
 from planner.contracts.capabilities import RegistrySnapshot
 from planner.contracts.facets import FacetCatalogue
 from planner.envelope import TaskEnvelope
@@ -53,7 +53,7 @@ class Drafting:
     ground: Ground
     plan: PlanGraph
     phase: Phase = "initial"
-    situation: Mapping[str, Any] | None = None
+    so_far: Mapping[str, Any] | None = None
     most_rows: int = MOST_ROWS
 
     @classmethod
@@ -64,25 +64,26 @@ class Drafting:
         catalogue: FacetCatalogue,
         *,
         version: int = 1,
-        situation: Mapping[str, Any] | None = None,
+        fallbacks: bool = False,
+        situation: Situation | None = None,
+        so_far: Mapping[str, Any] | None = None,
         most_rows: int = MOST_ROWS,
     ) -> Drafting:
         """Search for the plan and return the talk about it.
 
-        `situation` is what a new version replaces, `most_rows` the most capabilities that a prompt lists.
+        `version`, `fallbacks` and `situation` are those of `assemble_plan`; `so_far` tells of the plan that a new
+        version replaces (see `describe_plan`); `most_rows` is the most capabilities that a prompt lists.
 
         Raises PlanRejectedError where the search finds no plan: then there is nothing to talk about.
         """
-        request = read_request(envelope, catalogue)
-        ground = Ground(request, registry, choose(request, registry))
+        request = read_request(envelope, catalogue, situation)
+        ground = Ground(request, registry, choose(request, registry, fallbacks=fallbacks))
         plan = plan_of(request, ground.choice, registry, version=version)
-        return cls(envelope, ground, plan, "replan" if situation else "initial", situation, most_rows)
+        return cls(envelope, ground, plan, "replan" if so_far else "initial", so_far, most_rows)
 
     def prompt(self, refused: Refused | None = None) -> Prompt:
         """Return the prompt of the next attempt; `refused` is the one before it."""
-        return write_prompt(
-            self.envelope, self.ground, refused=refused, situation=self.situation, most_rows=self.most_rows
-        )
+        return write_prompt(self.envelope, self.ground, refused=refused, so_far=self.so_far, most_rows=self.most_rows)
 
     def judge(self, answer: str) -> Verdict:
         """Return what becomes of a model's answer, whatever it says."""
@@ -99,6 +100,12 @@ class Drafting:
         told = {"plannerRuntime": "llm", "plannerDraftNodeCount": len(reading.draft.nodes)}
         drafting = {"cost": cost, "searchCost": least, "preferred": self.prefers_draft}
         return Verdict(reading.document, plan=with_metadata(plan, **told, drafting=drafting))
+
+    @property
+    def open(self) -> bool:
+        """Whether a draft could win: not where the search asks a person, derives, or follows given directions."""
+        choice, situation = self.ground.choice, self.ground.request.situation
+        return not (choice.asks or choice.derived or situation.directions)
 
     @property
     def prefers_draft(self) -> bool:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from heapq import heapify, heappop, heappush
 from typing import Any
 
 
@@ -24,6 +23,10 @@ class Option:
     cost: int = 1
 
 
+ROW_CAP = 80
+"""How many rows of the reachable set a plan's metadata tell of, unless a setting says otherwise."""
+
+
 @dataclass(frozen=True, slots=True)
 class ReachableSet:
     """The options on a path, in the registry's order; `facets` is all that can be had at all."""
@@ -33,14 +36,60 @@ class ReachableSet:
     reachable: frozenset[str] = field(default_factory=frozenset)
     wanted: frozenset[str] = field(default_factory=frozenset)
 
-    def as_json(self, considered: int) -> dict[str, Any]:
-        """Return the summary that a plan's metadata carries."""
+
+@dataclass(frozen=True, slots=True)
+class ReachableRow:
+    """A capability of the reachable set, and why it stands there: `path`, `policy_reference`, `goal_condition`."""
+
+    capability_id: str
+    reasons: tuple[str, ...]
+
+    @property
+    def pinned(self) -> bool:
+        return self.reasons != ("path",)
+
+    def as_json(self) -> dict[str, Any]:
+        return {"capabilityId": self.capability_id, "reasonCodes": list(self.reasons), "source": "mrcs"}
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The reachable set as a plan's metadata tell of it; `missing` are pins that no plan can hold."""
+
+    rows: tuple[ReachableRow, ...]
+    considered: int
+    missing: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls, path: Iterable[str], pins: Iterable[str], goals: Iterable[str], *, considered: int, missing: Iterable[str]
+    ) -> Reach:
+        """Return the set of all who stand on a path, are named by a policy, or make what a goal speaks of."""
+        codes: dict[str, list[str]] = {}
+        for reason, names in (("path", path), ("policy_reference", pins), ("goal_condition", goals)):
+            for name in names:
+                codes.setdefault(name, []).append(reason)
+        rows = tuple(ReachableRow(name, tuple(codes[name])) for name in sorted(codes))
+        return cls(rows, considered, tuple(missing))
+
+    def as_json(self, cap: int = ROW_CAP) -> dict[str, Any]:
+        """Return the summary and at most `cap` rows; pinned ones come first, and all of them are kept."""
+        pinned = [row for row in self.rows if row.pinned]
+        others = [row for row in self.rows if not row.pinned][: max(0, cap - len(pinned))]
+        kept = {row.capability_id for row in (*pinned, *others)}
+        rows = [row for row in self.rows if row.capability_id in kept]
+        reasons = [reason for row in rows for reason in row.reasons]
         return {
-            "totalRows": len(self.path),
-            "mrcsSize": len(self.path),
-            "considered": considered,
-            "reasonCounts": {"path": len(self.path)} if self.path else {},
-            "rows": [{"capabilityId": option.name, "reasonCodes": ["path"]} for option in self.path],
+            "totalRows": len(rows),
+            "mrcsSize": len(self.rows),
+            "considered": self.considered,
+            "rowCap": cap,
+            "truncated": len(rows) < len(self.rows),
+            "reasonCounts": {reason: reasons.count(reason) for reason in dict.fromkeys(reasons)},
+            "rows": [row.as_json() for row in rows],
+            "pinnedCapabilityIds": [row.capability_id for row in pinned],
+            "missingPinnedCapabilityIds": list(self.missing),
+            "missingPinnedCapabilities": len(self.missing),
         }
 
 
@@ -96,63 +145,6 @@ def layers(options: Sequence[Option], given: Iterable[str]) -> tuple[Option, ...
         for option in ready:
             had |= option.makes
     return tuple(ordered)
-
-
-def cheapest(options: Sequence[Option], given: Iterable[str], free: frozenset[str] = frozenset()) -> dict[str, int]:
-    """Return for each facet a cost below which no plan can have it: the dearest of the needs, then the option itself.
-
-    Options named in `free` cost nothing: they are chosen already. Facets are settled cheapest first, so the need that
-    is settled last is the dearest.
-    """
-    waiting: dict[str, list[int]] = {}
-    missing = [len(option.needs) for option in options]
-    for index, option in enumerate(options):
-        for facet in option.needs:
-            waiting.setdefault(facet, []).append(index)
-    settled: dict[str, int] = {}
-    front = [(0, facet) for facet in given]
-
-    def start(option: Option, at: int) -> None:
-        cost = at if option.name in free else at + option.cost
-        for facet in option.makes:
-            if facet not in settled:
-                heappush(front, (cost, facet))
-
-    for option in options:
-        if not option.needs:
-            start(option, 0)
-    heapify(front)
-    while front:
-        cost, facet = heappop(front)
-        if facet in settled:
-            continue
-        settled[facet] = cost
-        for index in waiting.get(facet, ()):
-            missing[index] -= 1
-            if not missing[index]:
-                start(options[index], cost)
-    return settled
-
-
-def undominated(options: Sequence[Option], wanted: Iterable[str], kept: frozenset[str]) -> tuple[Option, ...]:
-    """Return the options without those that another one replaces: it needs no more, makes no less, costs no more.
-
-    What counts as made is what is `wanted` or somebody's need. Options named in `kept` stay. Taken in the order of
-    their cost, an option can only be replaced by an earlier one, which stands among the makers of each of its facets.
-    """
-    useful = frozenset(wanted).union(*(option.needs for option in options))
-    makers: dict[str, list[tuple[Option, frozenset[str]]]] = {}
-    found: set[str] = set()
-    for option in sorted(options, key=lambda o: (o.cost, len(o.needs), -len(o.makes & useful), o.name)):
-        made = option.makes & useful
-        rivals = min((makers.get(facet, []) for facet in made), key=len, default=[])
-        replaced = any(rival.needs <= option.needs and made <= also for rival, also in rivals)
-        if option.name not in kept and (replaced or not made):
-            continue
-        found.add(option.name)
-        for facet in made:
-            makers.setdefault(facet, []).append((option, made))
-    return tuple(option for option in options if option.name in found)
 
 
 def _backward(options: Sequence[Option], wanted: Iterable[str]) -> frozenset[str]:

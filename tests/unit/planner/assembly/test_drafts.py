@@ -12,14 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.assembly.diagnostics import PlanRejectedError
-from planner.assembly.draft_prompt import MOST_BLOCK, MOST_ROWS, Prompt, describe_situation
+from planner.assembly.draft_prompt import MOST_BLOCK, MOST_ROWS, Prompt, describe_plan
 from planner.assembly.draft_reader import MOST_NODES, draft_schema, read_draft
 from planner.assembly.drafts import MARGIN_PERCENT, Drafting, Verdict
 from planner.assembly.explain import plan_cost
-from planner.assembly.request import read_request
+from planner.assembly.request import Situation, read_request
 from planner.assembly.validation import Case, validate_plan
 from planner.contracts.capabilities import RegistrySnapshot
 from planner.contracts.json_schema import validator_for
+from planner.envelope import envelope_from_json
 from planner.plan.codec import plan_hash
 from tests.support.drafts import BLOG, BRIEFING, LINKEDIN, REVIEW, codes, draft, step
 from tests.support.json_strategies import values as json_values
@@ -253,6 +254,44 @@ def test_a_preference_never_makes_an_invalid_draft_valid() -> None:
     assert judge(draft(BRIEFING), policies=PREFER).plan is None
 
 
+def test_a_candidate_below_the_minimum_needs_a_person_and_no_draft_gets_round_that() -> None:
+    # Given a writer who would not do, and a caller who prefers drafts
+    poor = like(
+        LINKEDIN, capability_id="acme.poor", input_traits={"formats": ["fax"], "languages": ["fi"]}, heartbeat=None
+    )
+    strict = {"planner": {"directives": {"preferDraft": True, "minimumScore": 0.5}}}
+    task, registered = envelope(linkedin(policies=strict, inputs={"language": "en"})), with_capabilities(poor)
+
+    talk = Drafting.of(task, registered, catalogue())
+    found = talk.judge(draft(BRIEFING, "acme.poor"))
+
+    assert "below_minimum_score" in codes(found.diagnostics)
+    assert "acme.poor" not in talk.prompt().user
+    # And where a person has chosen it, it may be drafted
+    accepted = Situation(accepted=frozenset({"acme.poor"}))
+    assert Drafting.of(task, registered, catalogue(), situation=accepted).judge(draft(BRIEFING, "acme.poor")).plan
+
+
+def test_no_draft_is_asked_for_where_a_person_is() -> None:
+    task = envelope(linkedin())
+
+    assert Drafting.of(task, registry(), catalogue()).open
+    assert not Drafting.of(task, with_capabilities(without=[LINKEDIN]), catalogue(), fallbacks=True).open
+
+
+def test_goals_and_requirements_bind_drafts_too() -> None:
+    goal = [{"facet": "qaFindings", "path": "/verdict", "condition": {"dsl": 'value == "pass"'}}]
+    required = {"planner": {"selection": {"require": [BLOG]}}}
+
+    task = envelope_from_json(linkedin(goal_condition=goal), catalogue())
+
+    talk = Drafting.of(task, registry(), catalogue())
+
+    assert codes(talk.judge(draft(BRIEFING, LINKEDIN)).diagnostics) == {"output_facet_uncovered"}
+    assert codes(judge(WHOLE, policies=required).diagnostics) == {"required_capability_missing"}
+    assert talk.judge(WHOLE).plan is not None
+
+
 def test_only_true_prefers_drafts() -> None:
     found = drafting(policies={"planner": {"directives": {"preferDraft": "no"}}})
 
@@ -348,9 +387,9 @@ def test_huge_envelopes_make_no_huge_prompts() -> None:
 
 def test_a_replan_tells_of_the_plan_so_far() -> None:
     plan = drafting().plan
-    situation = describe_situation(plan, {"briefing": "completed"}, "goal_condition_failed")
+    so_far = describe_plan(plan, {"briefing": "completed"}, "goal_condition_failed")
 
-    talk = Drafting.of(envelope(linkedin()), registry(), catalogue(), version=2, situation=situation)
+    talk = Drafting.of(envelope(linkedin()), registry(), catalogue(), version=2, so_far=so_far)
 
     assert talk.phase == "replan"
     assert talk.plan.version == 2
