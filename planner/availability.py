@@ -86,10 +86,3 @@ def refuse_disabled(raw: dict[str, Any], policies: Policies) -> None:
     places = (*_runtime_rules(asked), *_engine_forms(asked))
     if places:
         raise PoliciesDisabledError(Problem(place, message, PoliciesDisabledError.code) for place in places)
-
-
-def notes_on(policies: Policies) -> tuple[str, ...]:
-    """Return what is taken and not acted on in this version."""
-    if policies.plain.get("channels"):
-        return ("policies.channels was checked; this version does not apply channel rules to outputs",)
-    return ()

@@ -7,7 +7,7 @@ from typing import Any
 
 from planner.assembly.branches import Branches, expansion_of, plan_branches
 from planner.assembly.choice import Choice, choose
-from planner.assembly.diagnostics import Diagnostic, PlanRejectedError, merge, satisfaction
+from planner.assembly.diagnostics import Diagnostic, PlanRejectedError, merge, satisfaction, status_of
 from planner.assembly.draft import Draft
 from planner.assembly.layout import OUTPUT, Step, lay_out
 from planner.assembly.nodes import make_nodes
@@ -78,7 +78,10 @@ def _proved(
     scored = {
         **metadata,
         "plannerDiagnostics": [finding.as_json() for finding in findings],
-        "satisfactionScore": satisfaction(findings, checks=len(CHECKS)),
+        "status": status_of(findings),
+        "satisfactionScore": satisfaction(
+            findings, checks=len(CHECKS), constraints=[c["level"] for c in request.contract.constraints]
+        ),
     }
     return PlanGraph(version=version, nodes=nodes, edges=edges, metadata=scored), findings
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from planner.assembly.routes import Routing, read_routing
 from planner.assembly.scoring import MINIMUM_SCORE, Measured, Wish, words_in
 from planner.contracts.capabilities import Capability
+from planner.contracts.constraints import strengthened
 from planner.contracts.facets import FacetCatalogue
 from planner.contracts.output_contract import OutputContract
 from planner.envelope import TaskEnvelope
@@ -101,7 +102,7 @@ def read_request(envelope: TaskEnvelope, catalogue: FacetCatalogue, situation: S
     known = situation or Situation()
     intake = facets_from(envelope, catalogue)
     policy = envelope.policies.planner
-    contract = envelope.output_contract
+    contract = replace(envelope.output_contract, schema=strengthened(envelope.output_contract))
     idle = _not_acted_on(envelope.policies)
     expected = default_facets(contract.expected_format, intake.channel, contract.instructions, envelope.objective)
     return PlanRequest(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from planner.assembly.case import Case as Case
 from planner.assembly.case import at_node, latest
+from planner.assembly.constraints import constraints_met
 from planner.assembly.diagnostics import Diagnostic, merge
 from planner.assembly.proof import contract_met, inputs_fit, limits_kept
 from planner.assembly.request import REQUIRABLE_KINDS, refusal_of
@@ -146,7 +147,7 @@ def _reviewers(case: Case, node: Node, facet: str) -> bool:
     )
 
 
-def _constraints(case: Case) -> Iterator[Diagnostic]:
+def _policies(case: Case) -> Iterator[Diagnostic]:
     """Check the envelope's topology and selection."""
     policy, kinds = case.request.policy, {node.kind for node in case.plan.nodes}
     for kind in policy.required_kinds or ():
@@ -175,8 +176,9 @@ CHECKS: Mapping[str, Callable[[Case], Iterable[Diagnostic]]] = {
     "targets covered": _targets_covered,
     "transform sources": _transform_sources,
     "capabilities usable": _capabilities_usable,
+    "constraints met": constraints_met,
     "deliverables reviewed": _deliverables_reviewed,
-    "constraints": _constraints,
+    "policies": _policies,
 }
 """The checks by name, in the order in which they are made. That there is no ring the graph itself makes sure of."""
 
