@@ -33,6 +33,7 @@ class Net:
         self._is_cut = self._is_silent = self._drops_replies = self._over = False
         self._delay = 0.0
         self.dropped = 0
+        self._carriers: list[threading.Thread] = []
         self._thread = threading.Thread(target=self._accept, daemon=True)
 
     def cut(self) -> None:
@@ -70,7 +71,8 @@ class Net:
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        self._thread.join(5)
+        for thread in (self._thread, *self._carriers):
+            thread.join(5)
         self._path.unlink(missing_ok=True)
 
     def _accept(self) -> None:
@@ -91,8 +93,10 @@ class Net:
                 continue
             with self._lock:
                 self._open |= {near, far}
-            threading.Thread(target=self._carry, args=(near, far, False), daemon=True).start()
-            threading.Thread(target=self._carry, args=(far, near, True), daemon=True).start()
+            for ends in ((near, far, False), (far, near, True)):
+                thread = threading.Thread(target=self._carry, args=ends, daemon=True)
+                self._carriers.append(thread)
+                thread.start()
 
     def _carry(self, source: socket.socket, target: socket.socket, is_reply: bool) -> None:  # noqa: FBT001 - a direction
         with suppress(OSError):
@@ -104,11 +108,12 @@ class Net:
                     time.sleep(POLL_SECONDS)
                 time.sleep(self._delay)
                 target.sendall(data)
-        with self._lock:
-            self._open -= {source, target}
         for end in (source, target):
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
+        with self._lock:
+            self._open.discard(source)
+            source.close()
 
 
 def postgres_socket(url: str) -> Path:
