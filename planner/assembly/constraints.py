@@ -44,7 +44,7 @@ def _judge(constraint: Constraint, made: dict[str, Any], *, judged: bool) -> Dia
 def _broken(constraint: Constraint, made: dict[str, Any]) -> Diagnostic | None:
     if constraint.fault is not None:
         return _told(constraint, "schema_incompatible", f"it cannot be read: {constraint.fault}")
-    if lacking := sorted(constraint.names - made.get("properties", {}).keys()):
+    if "properties" in made and (lacking := sorted(constraint.names - made["properties"].keys())):
         return _told(constraint, "missing_producer", f"nothing in the plan makes {', '.join(lacking)}")
     clash = None if constraint.schema is None else exclusion(made, constraint.schema)
     return _told(constraint, "schema_incompatible", f"no result can satisfy it: {clash.reason}") if clash else None
