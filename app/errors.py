@@ -31,6 +31,7 @@ STATUS_OF_CODE = {
     "foreign_origin": 403,
     "unsupported_media_type": 415,
     "server_busy": 503,
+    "upgrade_required": 426,
     "too_many_requests": 429,
     "too_many_streams": 429,
     "invalid_idempotency_key": 400,
@@ -92,7 +93,7 @@ def answer_http_error(error: HTTPException) -> Response | HTTPException:
     if status < 400:
         return error
     headers = {k: v for k, v in error.get_headers(request.environ) if k.lower() in {"allow", "retry-after"}}
-    if status == 413:
+    if status in {408, 413}:
         headers["Connection"] = "close"
     errors = list(_argument_problems(error))
     detail = "; ".join(f"{e['pointer']}: {e['message']}" for e in errors) or REMEDY_OF_STATUS.get(status)

@@ -8,11 +8,12 @@ an id: `subscribed`, `reset`, `overrun`, `revoked`, `server-restart`, `error`.
 from __future__ import annotations
 
 from contextlib import closing
+from typing import ClassVar
 from urllib.parse import urlsplit
 
 import structlog
 from apispec import APISpec
-from flask import Blueprint, Flask, g, request
+from flask import Blueprint, Flask, Response, g, request
 from flask_sock import Sock
 from simple_websocket import ConnectionClosed
 
@@ -36,6 +37,13 @@ SOCKET = "gunicorn.socket"
 logger = structlog.get_logger(__name__)
 
 
+class UpgradeRequiredError(FlexError):
+    """This address speaks WebSocket only; single runs are streamed at /api/v1/flex/runs/{id}/events."""
+
+    code = "upgrade_required"
+    headers: ClassVar[dict[str, str]] = {"Upgrade": "websocket"}
+
+
 class ForeignOriginError(ForbiddenError):
     """This page may not listen here; add its origin to CORS_ALLOW_ORIGINS."""
 
@@ -48,7 +56,14 @@ def init_app(app: Flask) -> None:
     blueprint = Blueprint("events", __name__)
     blueprint.before_request(prepare_handshake)
     Sock().route(PATH, bp=blueprint, endpoint="follow_events")(follow_events)
+    # The router keeps handshakes and plain requests apart, and would answer these with a bare 400.
+    blueprint.add_url_rule(PATH, "ask_for_handshake", ask_for_handshake)
     app.register_blueprint(blueprint)
+
+
+def ask_for_handshake() -> Response:
+    """Tell whoever comes without a handshake what this address is for."""
+    raise UpgradeRequiredError
 
 
 def prepare_handshake() -> None:
@@ -152,7 +167,8 @@ def describe(app: Flask, spec: APISpec) -> None:
                     **{
                         status: {"description": why, **problem}
                         for status, why in (
-                            ("400", "Not a WebSocket's handshake"),
+                            ("405", "Method Not Allowed"),
+                            ("426", "Not a WebSocket's handshake"),
                             ("401", "Unauthorized"),
                             ("403", "The key lacks the scope, or the page's origin is not allowed"),
                             ("429", "Too Many Requests"),

@@ -77,3 +77,11 @@ class Outside:
         others = [c["capabilityId"] for c in known if "post_copy" in c["outputFacets"]]
         selection = {"require": [CAPABILITY], "forbid": [name for name in others if name != CAPABILITY]}
         return freeform_envelope(outputContract=CONTRACT, policies={"planner": {"selection": selection}})
+
+    @staticmethod
+    def node_of(crew: Crew, envelope: Any) -> str:
+        """Return the id of the node that will ask the agent."""
+        with crew.client() as client:
+            nodes = client.plan(envelope)["plan"]["nodes"]
+        (node_id,) = (node["id"] for node in nodes if node["capabilityId"] == CAPABILITY)
+        return str(node_id)

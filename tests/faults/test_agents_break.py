@@ -82,21 +82,24 @@ def test_an_agent_that_ends_its_process_costs_an_attempt(crew: Crew, tmp_path: P
 def test_an_agent_that_never_ends_loses_its_node_at_the_deadline(crew: Crew, tmp_path: Path) -> None:
     """Seen to fail with `least(…, nodes.deadline)` taken out of the beat: the node stays with the thread that hangs."""
     # Given an agent that is deaf and busy for longer than it may be
-    worker = crew.worker(FLEX_FAULT="in_agent:spin=6", FLEX_DATA_DIR=str(tmp_path))
-    try:
-        with Outside() as outside, crew.client() as client:
-            stuck = client.start_run(outside.envelope(crew, timeoutSeconds=2))["runId"]
+    with Outside() as outside, crew.client() as client:
+        envelope = outside.envelope(crew, timeoutSeconds=2)
+        fault = f"in_agent@{outside.node_of(crew, envelope)}:spin=6"
+        worker = crew.worker(FLEX_FAULT=fault, FLEX_DATA_DIR=str(tmp_path))
+        try:
+            stuck = client.start_run(envelope)["runId"]
             assert wait_until((tmp_path / "faults").exists, 30)
             # When others run on the same worker meanwhile
             assert_sound(run_to_end(client, example("linkedin"), 60))
             # Then its attempt has timed out, another one gave the result, and what the first gave was refused
             frames = list(client.events(stuck))
             assert wait_until(lambda: "late_result_refused" in worker.said(), 30)
-            assert_sound(list(client.events(stuck)))
-            # And the world was asked with one key
-            assert len(outside.asked) == len(outside.effects) == 1
-    finally:
-        end(worker)
+            assert list(client.events(stuck)) == frames
+        finally:
+            end(worker)
+        # And the world was asked with one key
+        assert len(outside.asked) == len(outside.effects) == 1
+    assert_sound(frames)
     assert [reason for of_node in reasons(frames).values() for reason in of_node] == ["timeout"]
 
 

@@ -84,7 +84,8 @@ def test_what_a_dead_worker_did_in_the_world_is_done_once(crew: Crew, tmp_path: 
     # Given a worker that dies when the outside world has done what it asked for
     with Outside() as outside:
         envelope = outside.envelope(crew)
-        frames, deaths = run_under(crew, "after_effect:kill9", tmp_path, deaths=1, envelope=envelope)
+        fault = f"after_effect@{outside.node_of(crew, envelope)}:kill9"
+        frames, deaths = run_under(crew, fault, tmp_path, deaths=1, envelope=envelope)
         # Then the world was asked again with the same key, and did it once
         assert deaths == [-signal.SIGKILL]
         assert_sound(frames)

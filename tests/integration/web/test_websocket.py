@@ -294,7 +294,7 @@ def test_a_wrong_message_is_answered_with_what_is_wrong(
 
 def test_an_address_that_is_asked_without_a_handshake_says_so(server: WebServer) -> None:
     with open_stream(f"{server.url}{FLEX}/events/ws") as reply:
-        assert reply.status_code == 400
+        assert (reply.status_code, reply.headers["Upgrade"]) == (426, "websocket")
 
 
 def test_pages_of_other_origins_are_refused_at_the_handshake(server: WebServer) -> None:
