@@ -134,7 +134,8 @@ def test_an_enabled_policy_that_names_a_missing_capability_is_a_warning(*, enabl
 
 
 def test_the_row_cap_never_drops_a_pin() -> None:
-    reach = Reach.of([f"c{i:03}" for i in range(100)], ["c099"], ["c050"], considered=200, missing=["gone"])
+    path = frozenset(f"c{i:03}" for i in range(100))
+    reach = Reach(path, frozenset({"c099"}), frozenset({"c050"}), ("gone",), considered=200)
     told = reach.as_json(cap=5)
     assert [row["capabilityId"] for row in told["rows"]] == ["c000", "c001", "c002", "c050", "c099"]
     assert (told["totalRows"], told["mrcsSize"], told["truncated"]) == (5, 100, True)
