@@ -131,15 +131,14 @@ class _Market:
         self.eligible: list[Row] = []
         self.below: list[Row] = []
         self._listed = next((t for t in self.outlook.targets.chosen if takes_branches(t, request)), None)
-        least = round(request.wish.minimum * 10_000)
+        least, accepted = round(request.wish.minimum * 10_000), request.situation.accepted
+        wanted = codes.facets(self.outlook.wanted)
         for entry in self.outlook.path:
             name = entry.capability.capability_id
-            fits = (
-                name in self.asks
-                or (original_of(name) or name) in request.situation.accepted
-                or self.scorer.units(entry.capability, entry.traits) >= least
-            )
-            (self.eligible if fits else self.below).append(self._row(entry))
+            aligned = (entry.makes & wanted).bit_count()
+            units = self.scorer.units(entry.capability, entry.traits, entry.steady, aligned)
+            fits = units >= least or name in self.asks or (original_of(name) or name) in accepted
+            (self.eligible if fits else self.below).append(self._row(entry, units))
 
     def settle(self, *, below: bool = False) -> Found | None:
         """Return the best solution, None when something is in the way; `below` lets candidates of any score in."""
@@ -189,12 +188,12 @@ class _Market:
             warnings=self.outlook.warnings,
         )
 
-    def _row(self, entry: Entry) -> Row:
+    def _row(self, entry: Entry, units: int) -> Row:
         capability = entry.capability
         name = capability.capability_id
         if name in self.asks:
             return Row(BLANK * self.asks[name].weight, name, entry.needs, entry.makes & self.outlook.counting)
-        price = self.scorer.points(capability, entry.traits)
+        price = self.scorer.points(capability, units)
         self.prices[name] = price
         cost = price * self._copies(capability) + (DERIVED if original_of(name) else 0)
         return Row(cost, name, entry.needs, entry.makes & self.outlook.counting)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from planner.assembly.request import STANDING_REFUSALS
 from planner.assembly.rows import Bits
-from planner.assembly.scoring import Traits
+from planner.assembly.scoring import Steady, Traits
 from planner.contracts.capabilities import Capability, RegistrySnapshot
 
 _KEPT = 8
@@ -20,6 +20,7 @@ class Entry(NamedTuple):
 
     capability: Capability
     traits: Traits
+    steady: Steady
     needs: int
     makes: int
 
@@ -50,7 +51,8 @@ class Codes:
     def entry(self, capability: Capability) -> Entry:
         made = capability.output_facets
         makes = self.facets(made) | self.made(made) | self.kinds([capability.kind])
-        return Entry(capability, Traits.of(capability), self.facets(capability.input_facets), makes)
+        needs = self.facets(capability.input_facets)
+        return Entry(capability, Traits.of(capability), Steady.of(capability), needs, makes)
 
 
 class RegistryIndex:

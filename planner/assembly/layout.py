@@ -164,7 +164,13 @@ def _reviewers(
     deliverable that a chosen validation capability takes anyway gets no second one.
     """
     found: dict[str, tuple[Capability, tuple[str, ...]]] = {}
-    taken = {f for c in choice.capabilities if c.kind == "validation" for f in _inputs(c)}
+    taken = {
+        f
+        for c in choice.capabilities
+        if c.kind == "validation"
+        for f in _inputs(c)
+        if any(_depends(waits, c.capability_id, m.capability_id) for m in choice.makers(f) if m is not c)
+    }
     deliverables = dict.fromkeys(t.facet for t in choice.targets if t.produced and t.facet not in taken)
     for capability in choice.capabilities:
         name = capability.capability_id

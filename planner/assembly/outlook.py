@@ -76,12 +76,14 @@ def look(request: PlanRequest, codes: Codes, index: RegistryIndex, entries: Sequ
         path=(*path, *(e for e in pinned if e.capability.capability_id not in on_path)),
         wanted=produced | codes.names(wanted),
         reachable=names,
-        reach=Reach.of(
-            [name for name in sorted(on_path) if original_of(name) is None],
-            [name for name in dict.fromkeys((*pins, *request.named)) if name in names],
-            [e.capability.capability_id for e in running if aims & set(e.capability.output_facets)],
+        reach=Reach(
+            frozenset(name for name in on_path if original_of(name) is None),
+            frozenset(name for name in (*pins, *request.named) if name in names),
+            frozenset(
+                e.capability.capability_id for e in (running if aims else ()) if aims & {*e.capability.output_facets}
+            ),
+            tuple(name for name in dict.fromkeys((*pins, *request.named)) if name not in names),
             considered=len(entries),
-            missing=[name for name in dict.fromkeys((*pins, *request.named)) if name not in names],
         ),
         missing=tuple(dict.fromkeys(_first_of_each_place(missing))),
         problems=tuple(problems),

@@ -40,6 +40,23 @@ def inputs_fit(case: Case) -> Iterator[Diagnostic]:
                     yield _unproved(node, facet, verdict, f"that what {maker} makes of {facet} is what it takes")
 
 
+def promises_kept(case: Case) -> Iterator[Diagnostic]:
+    """Check that what a node promises to make of a facet is a value of that facet, and that it promises to make it."""
+    for node in case.plan.nodes:
+        for facet in node.output_facets:
+            known = case.request.catalogue.get(facet)
+            verdict = _holds(part(case, node.output_schema, facet), known.schema)
+            if verdict.verdict == "refuted":
+                told = f"it may make {facet} in a form that is none of the facet: {verdict.reason}"
+                yield at_node(node, "promise_too_weak", told, facet, details=_details(verdict))
+            elif verdict.verdict == "unknown":
+                yield _unproved(node, facet, verdict, f"that what it makes is a value of {facet}")
+            if known.required_by_default and not {known.property_key, facet} & set(
+                node.output_schema.get("required", ())
+            ):
+                yield at_node(node, "promise_too_weak", f"it does not promise to make {facet} at all", facet)
+
+
 def limits_kept(case: Case) -> Iterator[Diagnostic]:
     """Check that the text of the result keeps to the rule of its channel."""
     for target in case.targets:
@@ -145,8 +162,8 @@ def _item_of(schema: Any) -> Any:
 
 def _final_makers(case: Case, facet: str) -> list[Node]:
     """Return the nodes whose values of the facet the result is composed of, in the order of their branches."""
-    output = case.plan.metadata["output"]["nodeId"]
-    among = case.plan.order if output is None else case.plan.ancestors(output)
+    output = case.plan.find(case.plan.metadata["output"]["nodeId"] or "")
+    among = case.plan.order if output is None else case.plan.ancestors(output.id)
     return [case.plan.node(node_id) for node_id in latest(case.plan, facet, among)]
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from heapq import nsmallest
 from typing import Any
 
 
@@ -38,59 +39,42 @@ class ReachableSet:
 
 
 @dataclass(frozen=True, slots=True)
-class ReachableRow:
-    """A capability of the reachable set, and why it stands there: `path`, `policy_reference`, `goal_condition`."""
-
-    capability_id: str
-    reasons: tuple[str, ...]
-
-    @property
-    def pinned(self) -> bool:
-        return self.reasons != ("path",)
-
-    def as_json(self) -> dict[str, Any]:
-        return {"capabilityId": self.capability_id, "reasonCodes": list(self.reasons), "source": "mrcs"}
-
-
-@dataclass(frozen=True, slots=True)
 class Reach:
-    """The reachable set as a plan's metadata tell of it; `missing` are pins that no plan can hold."""
+    """The reachable set as a plan's metadata tell of it, by capability ids.
 
-    rows: tuple[ReachableRow, ...]
-    considered: int
+    A capability stands in it because it lies on a `path`, because a policy names it, or because it makes what a goal
+    condition speaks of; `missing` are those named that no plan can hold.
+    """
+
+    path: frozenset[str]
+    named: frozenset[str] = frozenset()
+    goals: frozenset[str] = frozenset()
     missing: tuple[str, ...] = ()
-
-    @classmethod
-    def of(
-        cls, path: Iterable[str], pins: Iterable[str], goals: Iterable[str], *, considered: int, missing: Iterable[str]
-    ) -> Reach:
-        """Return the set of all who stand on a path, are named by a policy, or make what a goal speaks of."""
-        codes: dict[str, list[str]] = {}
-        for reason, names in (("path", path), ("policy_reference", pins), ("goal_condition", goals)):
-            for name in names:
-                codes.setdefault(name, []).append(reason)
-        rows = tuple(ReachableRow(name, tuple(codes[name])) for name in sorted(codes))
-        return cls(rows, considered, tuple(missing))
+    considered: int = 0
 
     def as_json(self, cap: int = ROW_CAP) -> dict[str, Any]:
-        """Return the summary and at most `cap` rows; pinned ones come first, and all of them are kept."""
-        pinned = [row for row in self.rows if row.pinned]
-        others = [row for row in self.rows if not row.pinned][: max(0, cap - len(pinned))]
-        kept = {row.capability_id for row in (*pinned, *others)}
-        rows = [row for row in self.rows if row.capability_id in kept]
-        reasons = [reason for row in rows for reason in row.reasons]
+        """Return the summary and at most `cap` rows, of which those that policies and goals pin are all kept."""
+        pinned = self.named | self.goals
+        others = nsmallest(max(0, cap - len(pinned)), self.path - pinned)
+        rows = [(name, self._reasons(name)) for name in sorted((*pinned, *others))]
+        reasons = [reason for _, found in rows for reason in found]
+        size = len(self.path | pinned)
         return {
             "totalRows": len(rows),
-            "mrcsSize": len(self.rows),
+            "mrcsSize": size,
             "considered": self.considered,
             "rowCap": cap,
-            "truncated": len(rows) < len(self.rows),
+            "truncated": len(rows) < size,
             "reasonCounts": {reason: reasons.count(reason) for reason in dict.fromkeys(reasons)},
-            "rows": [row.as_json() for row in rows],
-            "pinnedCapabilityIds": [row.capability_id for row in pinned],
+            "rows": [{"capabilityId": name, "reasonCodes": found, "source": "mrcs"} for name, found in rows],
+            "pinnedCapabilityIds": sorted(pinned),
             "missingPinnedCapabilityIds": list(self.missing),
             "missingPinnedCapabilities": len(self.missing),
         }
+
+    def _reasons(self, name: str) -> list[str]:
+        sets = {"path": self.path, "policy_reference": self.named, "goal_condition": self.goals}
+        return [reason for reason, names in sets.items() if name in names]
 
 
 def reachable_set(options: Sequence[Option], given: Iterable[str], wanted: Iterable[str]) -> ReachableSet:

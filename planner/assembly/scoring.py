@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from planner.contracts.capabilities import Capability
 
@@ -63,6 +63,7 @@ CHANNEL_FORMATS: Mapping[str, tuple[str, ...]] = {
 """The formats (`inputTraits.formats`) that serve a channel; others are served by `<channel>` and `<channel>_post`."""
 
 _UNIT = 10_000
+_HALF = round(NEUTRAL * _UNIT)
 _WORD = re.compile(r"[a-z]{4,}")
 
 
@@ -102,8 +103,7 @@ class Wish:
         return {**WEIGHTS, **OBJECTIVE_WEIGHTS.get(self.objective or "", {})}
 
 
-@dataclass(frozen=True, slots=True)
-class Traits:
+class Traits(NamedTuple):
     """What a registration says of itself in words."""
 
     formats: frozenset[str]
@@ -119,6 +119,18 @@ class Traits:
             _words_of(capability.metadata, "contentTypes"),
             _words_of(capability.input_traits, "strengths"),
         )
+
+
+class Steady(NamedTuple):
+    """The parts, in ten-thousandths, that are the same for every envelope."""
+
+    cost: int
+    health: int
+
+    @classmethod
+    def of(cls, capability: Capability) -> Steady:
+        traits, wish = Traits.of(capability), Wish()
+        return cls(round(_cost(capability, traits, wish) * _UNIT), round(_health(capability, traits, wish) * _UNIT))
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +186,7 @@ class Scorer:
         self.weights = wish.weights
         self._tenths = {name: round(weight * 10) for name, weight in self.weights.items()}
         self._whole = sum(self._tenths.values())
+        self._unseen = (self._tenths["success"] + self._tenths["speed"]) * _HALF
         self._by_traits: dict[Traits, int] = {}
         self._scores: dict[str, Score] = {}
 
@@ -189,19 +202,37 @@ class Scorer:
         self._scores[capability.capability_id] = made
         return made
 
-    def units(self, capability: Capability, traits: Traits) -> int:
-        """Return the total of the score in ten-thousandths, without keeping its parts."""
+    def units(self, capability: Capability, traits: Traits, steady: Steady, wanted: int) -> int:
+        """Return the total of the score in ten-thousandths, without its parts.
+
+        `wanted` is how many of the capability's facets the plan wants. It is the same sum as in `score`, put together
+        from what is known already, because a large registry asks for it ten thousand times.
+        """
+        tenths, name = self._tenths, capability.capability_id
         shared = self._by_traits.get(traits)
         if shared is None:
-            shared = sum(self._tenths[name] * self._part(name, capability, traits) for name in _OF_TRAITS)
+            shared = sum(tenths[part] * self._part(part, capability, traits) for part in _OF_TRAITS)
             self._by_traits[traits] = shared
+        preferred = 0 if name in self.wish.avoid else _UNIT if name in self.wish.prefer else _HALF
+        made = len(capability.output_facets)
+        aligned = round(wanted / made * _UNIT) if made else 0
+        if self.wish.measured:
+            seen = tenths["success"] * self._part("success", capability, traits)
+            seen += tenths["speed"] * self._part("speed", capability, traits)
+        else:
+            seen = self._unseen
         return self._mean(
-            shared + sum(self._tenths[name] * self._part(name, capability, traits) for name in _OF_CAPABILITY)
+            shared
+            + seen
+            + tenths["preference"] * preferred
+            + tenths["alignment"] * aligned
+            + tenths["cost"] * steady.cost
+            + tenths["health"] * steady.health
         )
 
-    def points(self, capability: Capability, traits: Traits) -> int:
-        """Return the price of choosing the capability; see `points`."""
-        return _points(capability, self.units(capability, traits), self.wish)
+    def points(self, capability: Capability, units: int) -> int:
+        """Return the price of choosing a capability of that score; see `points`."""
+        return _points(capability, units, self.wish)
 
     def _part(self, name: str, capability: Capability, traits: Traits) -> int:
         return round(_PARTS[name](capability, traits, self.wish) * _UNIT)
@@ -306,4 +337,3 @@ _PARTS: Mapping[str, Callable[[Capability, Traits, Wish], float]] = {
     "speed": _speed,
 }
 _OF_TRAITS = ("channel", "content", "language", "strengths")
-_OF_CAPABILITY = tuple(name for name in _PARTS if name not in _OF_TRAITS)

@@ -113,7 +113,8 @@ def _cheapest_of_each(rows: Iterable[Row], pins: frozenset[str]) -> list[Row]:
         known = best.get((needs, makes))
         if known is None or (cost, name) < (known[0], known[1]):
             best[needs, makes] = row
-    return [*pinned, *(row._replace(makes=row.makes & ~row.needs) for row in best.values())]
+    plain = (row._replace(makes=row.makes & ~row.needs) if row.makes & row.needs else row for row in best.values())
+    return [*pinned, *plain]
 
 
 def _thin(rows: list[Row], given: int, goals: int, pins: frozenset[str]) -> tuple[list[Row], list[Row]]:

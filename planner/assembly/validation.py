@@ -11,7 +11,7 @@ from planner.assembly.case import Case as Case
 from planner.assembly.case import at_node, latest
 from planner.assembly.constraints import constraints_met
 from planner.assembly.diagnostics import Diagnostic, merge
-from planner.assembly.proof import contract_met, inputs_fit, limits_kept
+from planner.assembly.proof import contract_met, inputs_fit, limits_kept, promises_kept
 from planner.assembly.request import REQUIRABLE_KINDS, refusal_of
 from planner.plan.graph import Node, PlanGraph
 
@@ -117,6 +117,27 @@ def _capabilities_usable(case: Case) -> Iterator[Diagnostic]:
                 yield at_node(node, "capability_unusable", f"the capability {name} may not be used: {refusal}")
 
 
+def _capabilities_able(case: Case) -> Iterator[Diagnostic]:
+    """Check that a node's capability, and each that may take its place, makes what the node says of what it takes."""
+    for node in case.plan.nodes:
+        there = {
+            *case.request.given,
+            *(f for a in case.plan.ancestors(node.id) for f in case.plan.node(a).output_facets),
+        }
+        for name in (node.capability_id, *node.alternatives):
+            capability = case.registry.get(name or "")
+            if capability is None:
+                continue
+            makes = {*capability.output_facets, *(capability.supported_facets if node.derived_from == name else ())}
+            if not set(node.output_facets) <= makes or not set(capability.input_facets) <= there:
+                yield at_node(node, "capability_unfit", f"{name} does not make that of what arrives")
+            elif name == node.capability_id and (capability.kind, capability.version) != (
+                node.kind,
+                node.capability_version,
+            ):
+                yield at_node(node, "capability_unfit", f"{name} is of another kind or version than the node says")
+
+
 def _deliverables_reviewed(case: Case) -> Iterator[Diagnostic]:
     """Check that a node behind each maker of a deliverable reviews it, where the registry has one that could."""
     if not case.reviewed or case.request.forbids("validation"):
@@ -131,7 +152,11 @@ def _deliverables_reviewed(case: Case) -> Iterator[Diagnostic]:
 def _reviewed(case: Case, node: Node, facet: str) -> bool:
     """Whether a node behind this one reads its value of the facet to judge it, or makes it anew."""
     behind = [case.plan.node(n) for n in case.plan.descendants(node.id)]
-    judged = any(n.kind == "validation" and facet in (*n.input_facets, *n.optional_input_facets) for n in behind)
+    takers = [
+        n for n in case.plan.nodes if n.kind == "validation" and facet in (*n.input_facets, *n.optional_input_facets)
+    ]
+    # One that was chosen for what it makes reviews as well, wherever it stands.
+    judged = any(n in behind or "reviews" not in n.metadata for n in takers)
     return judged or any(n.kind == "execution" and facet in n.output_facets for n in behind)
 
 
@@ -171,11 +196,13 @@ CHECKS: Mapping[str, Callable[[Case], Iterable[Diagnostic]]] = {
     "inputs available": _inputs_available,
     "inputs unambiguous": _inputs_unambiguous,
     "inputs fit": inputs_fit,
+    "promises kept": promises_kept,
     "limits kept": limits_kept,
     "contract met": contract_met,
     "targets covered": _targets_covered,
     "transform sources": _transform_sources,
     "capabilities usable": _capabilities_usable,
+    "capabilities able": _capabilities_able,
     "constraints met": constraints_met,
     "deliverables reviewed": _deliverables_reviewed,
     "policies": _policies,

@@ -49,7 +49,7 @@ def _shortened(value: Any, path: Sequence[str], longest: int) -> Any:
     if not isinstance(value, str) or len(value) <= longest:
         return value
     kept = value[:longest]
-    return kept if value[longest].isspace() else _whole_words(kept)
+    return (kept if value[longest].isspace() else _whole_words(kept)).rstrip()
 
 
 def _has(value: Any, name: str) -> bool:
