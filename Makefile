@@ -5,13 +5,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 MINUTES ?= 5
+SCALE ?= 1
+ROUNDS ?= 3
 LOCK := uv pip compile pyproject.toml --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint format bench chaos docs lock clean
+.PHONY: help demo up test lint format bench bench-peers chaos docs lock clean
 
 help: ## list these targets
-	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
@@ -47,11 +49,13 @@ format: $(VENV)/.dev ## bring the code into form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.dev ## runs beside a bare Celery canvas, the relay, conditions: ratios and conditions printed
-	@mkdir -p .flex
-	$(BIN)/python -m tests.bench.runs --json .flex/bench.json
-	$(BIN)/python -m tests.bench.relay
+bench: $(VENV)/.dev ## runs beside a bare Celery canvas, the relay, conditions; SCALE=0.1 ROUNDS=1 for a trial
+	$(BIN)/python -m tests.bench.runs --json .flex/bench.json --scale $(SCALE) --rounds $(ROUNDS)
+	$(BIN)/python -m tests.bench.relay --json .flex/bench.json
 	$(BIN)/python -m tests.bench.conditions
+
+bench-peers: $(VENV)/.dev ## LangGraph and DBOS on the same graph, in an environment of their own, if they can be had
+	$(BIN)/python -m tests.bench.peers.compare --json .flex/bench-peers.json --scale $(SCALE) --rounds $(ROUNDS)
 
 chaos: $(VENV)/.dev ## random faults for MINUTES=5 (SEED=n repeats), then every promise checked
 	$(BIN)/python -m tests.support.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))

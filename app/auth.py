@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from flask import Flask, Request, g, request
+from flask import Flask, Request, current_app, g, request
 
 from app.limits import RateLimit
 from app.rules import RULES, Rule
-from models.repositories.keys import SCOPES, ApiKey, prefix_of
+from models.repositories.keys import KEY_ID, SCOPES, ApiKey, prefix_of
 from models.scope import DEFAULT_TENANT
 from models.settings import LOOPBACK_HOSTS, Settings
 from models.unit_of_work import open_unit
@@ -24,6 +24,7 @@ from policies.errors import FlexError
 
 ALL_SCOPES = frozenset(SCOPES)
 SETTINGS_KEY = "FLEX_API_KEY"
+GATE, LIMIT = "flex.gate", "flex.limit"
 KEYS_IN_ADDRESS = frozenset({"api_key", "apikey", "api-key", "access_token", "token", "key", "authorization"})
 
 
@@ -91,6 +92,17 @@ class NoKeys:
         return set()
 
 
+def keys_of(settings: Settings) -> Keys:
+    """Return the keys that were made for the service with these settings."""
+    return NoKeys() if settings.database_url is None else StoredKeys()
+
+
+def still_holding(keys: Keys, owners: set[str]) -> set[str]:
+    """Return those owners of streams who would be let in now; those without a made key always are."""
+    made = {owner for owner in owners if owner.startswith(KEY_ID)}
+    return (owners - made) | (keys.active(made) if made else set())
+
+
 class Gate:
     """Tells callers apart by the keys that they show."""
 
@@ -118,18 +130,13 @@ class Gate:
             raise UnauthorizedError(f"This key is {found.state}; ask an admin for a new one.")
         return Caller(found.tenant_id, frozenset(found.scopes), found.key_id, found.prefix)
 
-    def still_admits(self, caller: Caller) -> bool:
-        """Tell whether a caller that was let in a while ago would be let in now."""
-        if caller.key_id is None:
-            return not self._keys.any()
-        return caller.key_id == SETTINGS_KEY or caller.key_id in self._keys.active({caller.key_id})
-
 
 def init_app(app: Flask, settings: Settings, *, rules: Mapping[str, Rule] = RULES) -> None:
     """Ask every request but the open ones for its key, before anything else looks at it."""
-    gate = Gate(settings, NoKeys() if settings.database_url is None else StoredKeys())
+    gate = Gate(settings, keys_of(settings))
     limit = RateLimit(settings)
-    app.extensions["flex.gate"] = gate
+    app.extensions[GATE] = gate
+    app.extensions[LIMIT] = limit
 
     def count(subject: str) -> None:
         # Whoever asks too often is told so and nothing else happens: rows in the audit would be the next flood.
@@ -152,6 +159,23 @@ def init_app(app: Flask, settings: Settings, *, rules: Mapping[str, Rule] = RULE
             demand(rule, g.caller)
 
     app.before_request(identify)
+
+
+def count_message() -> None:
+    """Count a message on an open connection as a request. Raises `TooManyRequestsError`."""
+    limit: RateLimit = current_app.extensions[LIMIT]
+    limit.count(subject())
+
+
+def admit(token: str | None) -> Caller:
+    """Let in who shows this key otherwise than in a header, for the rest of the request.
+
+    Raises `UnauthorizedError` and `ForbiddenError`.
+    """
+    gate: Gate = current_app.extensions[GATE]
+    g.caller = gate.admit(token)
+    demand(RULES[request.endpoint or ""], g.caller)
+    return caller()
 
 
 def demand(rule: Rule, caller: Caller) -> None:

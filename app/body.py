@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import gevent
 from flask import current_app, request
-from werkzeug.exceptions import RequestEntityTooLarge
+from gevent import monkey
+from werkzeug.exceptions import RequestEntityTooLarge, RequestTimeout
 
 from app.aside import run_aside
 from policies.errors import FlexError
 from policies.strict_json import loads
 
+BODY_SECONDS, BODY_BYTES_PER_SECOND = 5.0, 20_000
+"""How long a body may take: five seconds, and so many more as it takes a slow line to send it."""
 LARGE_BYTES = 65_536
 """From here on, reading takes long enough to be felt by the streams of the same process."""
 
@@ -24,8 +28,8 @@ class UnsupportedMediaTypeError(FlexError):
 def read_json() -> Any:
     """Return the document in the body.
 
-    Raises `UnsupportedMediaTypeError`, `StrictJSONError`, and werkzeug's 413 once the body is over the limit, chunked
-    bodies included.
+    Raises `UnsupportedMediaTypeError`, `StrictJSONError`, werkzeug's 408 for a body that drips in too slowly, and its
+    413 once the body is over the limit, chunked bodies included.
     """
     if request.mimetype != "application/json" and not request.mimetype.endswith("+json"):
         raise UnsupportedMediaTypeError
@@ -43,7 +47,10 @@ def _content() -> bytes:
     """Return the body. A body without a length is cut silently at the limit, so one byte more is asked for."""
     limit = int(current_app.config["MAX_CONTENT_LENGTH"])
     request.max_content_length = limit + 1
-    content = request.get_data(cache=False)
+    patience = BODY_SECONDS + (request.content_length or limit) / BODY_BYTES_PER_SECOND
+    # Only greenlets can be interrupted like this, and only they are worth it: a sender that drips holds one.
+    with gevent.Timeout(patience if monkey.is_module_patched("socket") else None, RequestTimeout):
+        content = request.get_data(cache=False)
     if len(content) > limit:
         raise RequestEntityTooLarge
     return content

@@ -28,8 +28,10 @@ STATUS_OF_CODE = {
     "invalid_condition_dsl": 400,
     "unauthorized": 401,
     "forbidden": 403,
+    "foreign_origin": 403,
     "unsupported_media_type": 415,
     "server_busy": 503,
+    "upgrade_required": 426,
     "too_many_requests": 429,
     "too_many_streams": 429,
     "invalid_idempotency_key": 400,
@@ -91,7 +93,7 @@ def answer_http_error(error: HTTPException) -> Response | HTTPException:
     if status < 400:
         return error
     headers = {k: v for k, v in error.get_headers(request.environ) if k.lower() in {"allow", "retry-after"}}
-    if status == 413:
+    if status in {408, 413}:
         headers["Connection"] = "close"
     errors = list(_argument_problems(error))
     detail = "; ".join(f"{e['pointer']}: {e['message']}" for e in errors) or REMEDY_OF_STATUS.get(status)
@@ -108,6 +110,12 @@ def answer_unexpected(error: Exception) -> Response:
     """Answer a fault of our own: its text and trace stay in the log."""
     logger.error("request_failed", exc_info=error, method=request.method, path=request.path)
     return problem(500, "internal_error", INTERNAL)
+
+
+def document_of(error: FlexError) -> dict[str, Any]:
+    """Return the members of a problem that make sense where there is no reply to put them in."""
+    errors = [p.as_json() for p in getattr(error, "problems", ())]
+    return {"code": error.code, "message": error.message, "errors": errors}
 
 
 def problem(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import ClassVar
 
 from flask import Flask, current_app
 from flask_smorest import Api
 
+from app.auth import keys_of, still_holding
 from app.hub import Hub
 from app.stream.log import RunLog
 from app.stream.stored import StoredLog
@@ -54,7 +56,13 @@ def init_app(app: Flask, settings: Settings) -> Api:
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it; the base class does not
     api = ProblemApi(app)
     log = StoredLog()
-    hub = Hub(live_bus(), log, max_streams=settings.max_streams, max_streams_per_owner=settings.max_streams_per_key)
+    hub = Hub(
+        live_bus(),
+        log,
+        still_holding=partial(still_holding, keys_of(settings)),
+        max_streams=settings.max_streams,
+        max_streams_per_owner=settings.max_streams_per_key,
+    )
     app.extensions[EXTENSION] = Services(settings, catalogue(), log, hub, api)
     return api
 

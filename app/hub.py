@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 import structlog
@@ -21,6 +21,7 @@ from app.limits import LimitError
 from app.stream.log import RunLog
 from app.stream.subscription import Subscription
 from app.stream.wire import Wire, wire_of
+from models.events.bus import OWNER
 
 BLOCK_MS = 1000
 QUEUE_LIMIT = 1000
@@ -29,6 +30,8 @@ STALL_SECONDS = 10.0
 MAX_BACKOFF_SECONDS = 2.0
 MAX_STREAMS = 9000
 STREAM_RETRY_SECONDS = 5
+KEY_CHECK_SECONDS = 5.0
+ENDED_REMEMBERED = 10_000
 
 logger = structlog.get_logger(__name__)
 
@@ -71,6 +74,7 @@ class Hub:
         bus: LiveBus,
         log: RunLog,
         *,
+        still_holding: Callable[[set[str]], set[str]] = set,
         max_streams: int = MAX_STREAMS,
         max_streams_per_owner: int = MAX_STREAMS,
         queue_limit: int = QUEUE_LIMIT,
@@ -82,12 +86,17 @@ class Hub:
         self._log = log
         self._max_streams = max_streams
         self._max_streams_per_owner = max_streams_per_owner
+        self._places: set[Subscription] = set()
         self._owners: Counter[str | None] = Counter()
         self._queue_limit = queue_limit
         self._poll_seconds = poll_seconds
         self._stall_seconds = stall_seconds
         self._block_ms = block_ms
         self._channels: dict[str, _Channel] = {}
+        self._tenants: dict[str, set[Subscription]] = {}
+        self._ended: OrderedDict[str, None] = OrderedDict()
+        self._still_holding = still_holding
+        self._next_key_check = 0.0
         self._gaps: set[str] = set()
         self._next_poll = 0.0
         self._lock = threading.RLock()
@@ -111,9 +120,7 @@ class Hub:
         """Tell every client to reconnect elsewhere and end the loops; returns without waiting for either."""
         self._stopping.set()
         self._wake.set()
-        with self._lock:
-            subscriptions = [s for channel in self._channels.values() for s in channel.subscriptions]
-        for subscription in subscriptions:
+        for subscription in self._subscriptions():
             subscription.restart()
 
     def join(self, timeout: float) -> None:
@@ -130,13 +137,38 @@ class Hub:
         `ServerFullError` and `TooManyStreamsError`.
         """
         self.start()
-        subscription = Subscription(run_id, owner=owner, limit=self._queue_limit, on_close=self._leave, hang_up=hang_up)
-        with self._lock:
-            self._take_place(owner)
-            self._channels.setdefault(run_id, _Channel()).subscriptions.add(subscription)
-        if self._stopping.is_set():
-            subscription.restart()
-        return subscription
+        return self._admit(
+            Subscription(run_id, owner=owner, limit=self._queue_limit, on_close=self._leave, hang_up=hang_up)
+        )
+
+    def subscribe_many(
+        self,
+        run_ids: Iterable[str],
+        *,
+        tenant: str | None = None,
+        owner: str | None = None,
+        hang_up: Callable[[], None] | None = None,
+    ) -> Subscription:
+        """Return one place for several runs; with `tenant`, also for every run of it that speaks from now on.
+
+        Raises as `subscribe` does, and `DatabaseUnavailableError`.
+        """
+        self.start()
+        return self._admit(
+            Subscription(
+                *run_ids,
+                tenant=tenant,
+                since=self._log.moment() if tenant else "",
+                owner=owner,
+                limit=self._queue_limit,
+                on_close=self._leave,
+                hang_up=hang_up,
+            )
+        )
+
+    def stopping(self) -> bool:
+        """Tell whether this server is about to stop."""
+        return self._stopping.is_set()
 
     def caught_up(self, run_id: str, seq: int) -> None:
         """Note that a client has read the log up to `seq`: from here on the watcher answers for the run."""
@@ -148,6 +180,22 @@ class Hub:
     def listeners(self) -> int:
         """Return how many clients listen now."""
         return self._owners.total()
+
+    def _admit(self, subscription: Subscription) -> Subscription:
+        with self._lock:
+            self._take_place(subscription.owner)
+            self._places.add(subscription)
+            for run_id in subscription.runs:
+                self._channels.setdefault(run_id, _Channel()).subscriptions.add(subscription)
+            if subscription.tenant is not None:
+                self._tenants.setdefault(subscription.tenant, set()).add(subscription)
+        if self._stopping.is_set():
+            subscription.restart()
+        return subscription
+
+    def _subscriptions(self) -> list[Subscription]:
+        with self._lock:
+            return list(self._places)
 
     def _take_place(self, owner: str | None) -> None:
         open_now = self._owners.total()
@@ -166,13 +214,28 @@ class Hub:
 
     def _leave(self, subscription: Subscription) -> None:
         with self._lock:
-            channel = self._channels.get(subscription.run_id)
-            if channel is None or subscription not in channel.subscriptions:
+            if subscription not in self._places:
                 return
-            channel.subscriptions.remove(subscription)
+            self._places.remove(subscription)
             self._give_place(subscription.owner)
+            for run_id in list(subscription.runs):
+                self._leave_run(subscription, run_id)
+            listeners = self._tenants.get(subscription.tenant or "", set())
+            listeners.discard(subscription)
+            if not listeners:
+                self._tenants.pop(subscription.tenant or "", None)
+
+    def _join_run(self, subscription: Subscription, run_id: str) -> None:
+        subscription.runs.add(run_id)
+        self._channels.setdefault(run_id, _Channel()).subscriptions.add(subscription)
+
+    def _leave_run(self, subscription: Subscription, run_id: str) -> None:
+        subscription.runs.discard(run_id)
+        channel = self._channels.get(run_id)
+        if channel is not None:
+            channel.subscriptions.discard(subscription)
             if not channel.subscriptions:
-                del self._channels[subscription.run_id]
+                del self._channels[run_id]
 
     def _listen(self) -> None:
         """Read the live stream for ever; whatever goes wrong with Redis is waited out."""
@@ -201,15 +264,19 @@ class Hub:
             return "0", []
         return cursor, frames
 
-    def _fan_out(self, frames: Iterable[Mapping[str, Any]]) -> None:
+    def _fan_out(self, frames: Iterable[dict[str, Any]]) -> None:
         for frame in frames:
+            tenant = frame.pop(OWNER, None)
             with self._lock:
+                for subscription in self._tenants.get(tenant or "", ()):
+                    if frame["runId"] not in self._ended:
+                        self._join_run(subscription, frame["runId"])
                 channel = self._channels.get(frame["runId"])
                 if channel is None:
                     continue
                 wire = wire_of(frame)
                 if channel.last is None or wire.seq == channel.last + 1:
-                    _deliver(channel, wire)
+                    self._deliver(channel, wire)
                 elif wire.seq > channel.last:
                     self._gaps.add(wire.run_id)
                     self._wake.set()
@@ -226,6 +293,8 @@ class Hub:
                 self._fill_gaps()
                 if due:
                     self._poll()
+                    self._find_unheard()
+                    self._check_keys()
             except Exception as error:  # noqa: BLE001 - the only watcher must outlive every fault of the database
                 logger.warning("event_log_unavailable", error=type(error).__name__)
             if due:
@@ -259,25 +328,69 @@ class Hub:
             with self._lock:
                 for wire in map(wire_of, frames):
                     if channel.last is None or wire.seq > channel.last:
-                        _deliver(channel, wire)
+                        self._deliver(channel, wire)
+
+    def _deliver(self, channel: _Channel, wire: Wire) -> None:
+        channel.last = wire.seq
+        for subscription in channel.subscriptions:
+            subscription.offer(wire)
+        if wire.terminal:
+            self._end_run(channel, wire.run_id)
+
+    def _end_run(self, channel: _Channel, run_id: str) -> None:
+        """Let listeners of a whole tenant leave a run that has ended, and remember that it has."""
+        self._ended[run_id] = None
+        while len(self._ended) > ENDED_REMEMBERED:
+            self._ended.popitem(last=False)
+        for subscription in [one for one in channel.subscriptions if one.tenant is not None]:
+            self._leave_run(subscription, run_id)
+
+    def _find_unheard(self) -> None:
+        """Find runs of listening tenants whose first frames no doorbell announced."""
+        with self._lock:
+            tenants = {tenant: list(listeners) for tenant, listeners in self._tenants.items()}
+        for tenant, listeners in tenants.items():
+            for run_id, first in self._log.recent(tenant).items():
+                unheard = [one for one in listeners if run_id not in one.runs and run_id not in self._ended]
+                if unheard:
+                    self._introduce(run_id, first, unheard)
+
+    def _introduce(self, run_id: str, first: int, listeners: list[Subscription]) -> None:
+        frames = self._log.frames(run_id, first - 1)
+        with self._lock:
+            for subscription in listeners:
+                self._join_run(subscription, run_id)
+            channel = self._channels[run_id]
+            for frame in frames:
+                wire = wire_of(frame)
+                for subscription in listeners:
+                    if frame["timestamp"] >= subscription.since:
+                        subscription.offer(wire)
+                channel.last = max(channel.last or 0, wire.seq)
+                if wire.terminal:
+                    self._end_run(channel, run_id)
+
+    def _check_keys(self) -> None:
+        """End the streams of keys that were revoked or have expired since they opened them."""
+        if time.monotonic() < self._next_key_check:
+            return
+        self._next_key_check = time.monotonic() + KEY_CHECK_SECONDS
+        with self._lock:
+            keys = {owner for owner in self._owners if owner is not None}
+        lost = keys - self._still_holding(keys) if keys else set()
+        for subscription in self._subscriptions():
+            if subscription.owner in lost:
+                subscription.revoke()
 
     def _cut_stalled(self) -> None:
         now = time.monotonic()
-        with self._lock:
-            subscriptions = [s for channel in self._channels.values() for s in channel.subscriptions]
-        for subscription in subscriptions:
+        for subscription in self._subscriptions():
             if subscription.cut_if_stalled(now, self._stall_seconds):
-                logger.info("slow_client_cut", run_id=subscription.run_id)
+                logger.info("slow_client_cut", run_id=min(subscription.runs, default=None))
 
 
 def _said_by(error: type[LimitError]) -> str:
     return (error.__doc__ or "").strip()
-
-
-def _deliver(channel: _Channel, wire: Wire) -> None:
-    channel.last = wire.seq
-    for subscription in channel.subscriptions:
-        subscription.offer(wire)
 
 
 def _entry_id(text: str) -> tuple[int, int]:

@@ -116,7 +116,8 @@ def _note(status: int) -> None:
     caller: Caller | None = g.get("caller")
     shown: ApiKey | None = g.get("shown_key")
     owner = caller.tenant if caller else shown.tenant_id if shown else DEFAULT_TENANT
-    deed = _deed(status, next(map(str, (request.view_args or {}).values()), None), None)
+    named = next(map(str, (request.view_args or {}).values()), None)
+    deed = _deed(status, named and named.replace("\x00", "\N{REPLACEMENT CHARACTER}")[:MAX_CHARACTERS], None)
     try:
         with open_unit(owner) as unit:
             unit.audit.append(deed)

@@ -50,6 +50,8 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "runs.get_plan": READ_RUNS,
         "runs.cancel_run": OPERATE,
         "plan.preview_plan": _any_of("run"),
+        "events.follow_events": _any_of("run", "operate", first_message=True),
+        "events.ask_for_handshake": READ_RUNS,
         "hitl.list_pending_requests": _any_of("operate"),
         "hitl.resume_hitl": OPERATE,
         "hitl.resolve_hitl": OPERATE,

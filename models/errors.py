@@ -72,6 +72,12 @@ class BuiltinCapabilityError(ConflictError):
     code = "builtin_capability"
 
 
+class VersionRollbackError(ConflictError):
+    """A newer version of this capability is active; deregister it first to go back to an older one."""
+
+    code = "version_rollback"
+
+
 class LeaseLostError(ConflictError):
     """The worker no longer holds the lease under which it wanted to store a result."""
 

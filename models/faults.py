@@ -96,8 +96,34 @@ def _exhaust(_argument: str) -> None:
     raise MemoryError
 
 
+def _allocate(argument: str) -> None:
+    """Ask for so many bytes; a process with a limit does not get them."""
+    bytearray(int(argument))
+
+
+def _quit(argument: str) -> None:
+    """End the process at once, without anybody's leave."""
+    os._exit(int(argument or 1))
+
+
+def _spin(argument: str) -> None:
+    """Keep the processor busy for so many seconds, deaf to everything."""
+    until = time.monotonic() + float(argument)
+    while time.monotonic() < until:
+        pass
+
+
 def _sleep(argument: str) -> None:
     time.sleep(float(argument))
 
 
-ACTIONS = {"kill9": _kill, "exit": _exit, "raise": _raise, "memory": _exhaust, "sleep": _sleep}
+ACTIONS = {
+    "kill9": _kill,
+    "exit": _exit,
+    "quit": _quit,
+    "raise": _raise,
+    "memory": _exhaust,
+    "allocate": _allocate,
+    "sleep": _sleep,
+    "spin": _spin,
+}

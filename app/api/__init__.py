@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask, abort, request
 from flask_smorest import Api
 
-from app.api import audit, capabilities, components, conditions, docs, facets, health, hitl, metrics, plan, runs
+from app.api import audit, capabilities, components, conditions, docs, events, facets, health, hitl, metrics, plan, runs
 from policies.errors import InvalidInputError, Problem, pointer
 
 BLUEPRINTS = (
@@ -28,6 +28,8 @@ def init_app(app: Flask, api: Api) -> None:
     components.register(api.spec)
     for blueprint in BLUEPRINTS:
         api.register_blueprint(blueprint)
+    events.init_app(app)
+    events.describe(app, api.spec)
 
 
 def refuse_unstorable() -> None:

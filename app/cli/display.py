@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,8 @@ STYLES = {
 }
 MARKS = {"pending": "·", "running": "▶", "retrying": "↻", "completed": "✓", "error": "✗"}
 STATE_AFTER = {"node_complete": "completed", "node_error": "error", "node_retry": "retrying", "node_skipped": "skipped"}
+NARROWEST = 20
+"""A column narrower than this is not wrapped into: it would break every second word."""
 
 
 @dataclass(slots=True)
@@ -154,27 +157,36 @@ def _detail(kind: str, payload: Mapping[str, Any]) -> str:
     return ""
 
 
-def output_lines(output: Any) -> Iterator[str]:
-    """Yield a run's result as text: lists of objects item by item with their field names, the rest as JSON."""
+def output_lines(output: Any, columns: int | None = None) -> Iterator[str]:
+    """Yield a run's result as text: lists of objects item by item with their field names, the rest as JSON.
+
+    With `columns` long texts are wrapped beside their field's name; without it a paragraph is one line.
+    """
     members = output if isinstance(output, dict) else {"output": output}
     for name, value in members.items():
         if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
             for number, item in enumerate(value, 1):
                 yield f"{name} {number} of {len(value)}"
-                yield from _field_lines(item)
+                yield from _field_lines(item, columns)
         elif isinstance(value, dict):
             yield name
-            yield from _field_lines(value)
+            yield from _field_lines(value, columns)
         else:
             yield f"{name}: {_text(value)}"
 
 
-def _field_lines(item: Mapping[str, Any]) -> Iterator[str]:
+def _field_lines(item: Mapping[str, Any], columns: int | None) -> Iterator[str]:
     width = max((len(key) for key in item), default=0)
     for key, value in item.items():
-        first, *rest = _text(value).splitlines() or [""]
+        first, *rest = _wrapped(_text(value), None if columns is None else columns - width - 4) or [""]
         yield f"  {key:<{width}}  {first}"
         yield from (f"  {'':<{width}}  {line}".rstrip() for line in rest)
+
+
+def _wrapped(text: str, columns: int | None) -> list[str]:
+    if columns is None or columns < NARROWEST:
+        return text.splitlines()
+    return [line for paragraph in text.splitlines() for line in textwrap.wrap(paragraph, columns) or [""]]
 
 
 def _text(value: Any) -> str:

@@ -132,7 +132,8 @@ def follow(frames: Iterator[Frame], console: Console) -> RunView:
             if frame["type"] in {"plan_generated", "plan_updated"}:
                 click.echo("\n".join(plan_lines(view.rows.values())))
     end = view.end or {}
-    lines = output_lines(end["output"]) if end.get("status") == "completed" else error_lines(end)
+    columns = console.width if console.is_terminal else None
+    lines = output_lines(end["output"], columns) if end.get("status") == "completed" else error_lines(end)
     click.echo("\n".join(["", *lines]))
     return view
 

@@ -28,6 +28,7 @@ class Signal(Enum):
     HEARTBEAT = "heartbeat"
     OVERRUN = "overrun"
     RESTART = "server-restart"
+    REVOKED = "revoked"
     PAUSED = "stream_paused"
 
 
@@ -47,6 +48,7 @@ class Follower:
         until_paused: bool = False,
         heartbeat_seconds: float = HEARTBEAT_SECONDS,
     ) -> None:
+        (self._run_id,) = subscription.runs
         self.position = after
         self.plan_version = 0
         self._subscription = subscription
@@ -75,16 +77,18 @@ class Follower:
             return True
         if self._subscription.restarting:
             return Signal.RESTART
+        if self._subscription.revoked:
+            return Signal.REVOKED
         if self._subscription.overrun:
             return Signal.OVERRUN
         return Signal.PAUSED if self._paused else None
 
     def _catch_up(self) -> Iterator[Wire | Signal]:
         """Read the log to its end, a page at a time, at the pace of the client."""
-        while not self._finished and not self._subscription.restarting:
+        while not (self._finished or self._subscription.restarting or self._subscription.revoked):
             self._subscription.clear()
             try:
-                page = [wire_of(frame) for frame in self._log.frames(self._subscription.run_id, self.position)]
+                page = [wire_of(frame) for frame in self._log.frames(self._run_id, self.position)]
             except DatabaseUnavailableError:
                 yield from self._heartbeat()
                 self._subscription.pause(OUTAGE_PAUSE_SECONDS)
@@ -93,7 +97,7 @@ class Follower:
                 yield self._pass(wire)
                 self._subscription.touch()
             if len(page) < self._log.page:
-                self._caught_up(self._subscription.run_id, self.position)
+                self._caught_up(self._run_id, self.position)
                 return
 
     def _listen(self) -> Iterator[Wire | Signal]:
@@ -127,7 +131,7 @@ class Follower:
     def _check_waiting(self) -> None:
         """Find out whether only a person can move the run now and everything before that has been passed on."""
         try:
-            state = self._log.state(self._subscription.run_id)
+            state = self._log.state(self._run_id)
         except DatabaseUnavailableError:
             return
         self._paused = state.waits_for_person and state.last_seq <= self.position

@@ -38,5 +38,11 @@ class RunLog(Protocol):
     def last_seqs(self, run_ids: Iterable[str]) -> dict[str, int]:
         """Return the seq of the last frame of each run, in one question."""
 
+    def moment(self) -> str:
+        """Return the log's own clock, as frames tell it."""
+
+    def recent(self, tenant: str) -> dict[str, int]:
+        """Return the runs of a tenant that have spoken within the last seconds, each with its first seq since."""
+
     def state(self, run_id: str) -> RunState:
         """Return where the run stands now."""

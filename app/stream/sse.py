@@ -39,9 +39,9 @@ class Stream:
     correlation_id: str | None
     plan_version: int = 0
 
-    def mark(self, kind: str, message: str, payload: Mapping[str, Any]) -> str:
+    def mark(self, kind: str, message: str, payload: Mapping[str, Any]) -> dict[str, Any]:
         """Return a mark of the stream itself: shaped like a frame, without an id, and in no log."""
-        frame = {
+        return {
             "type": kind,
             "timestamp": timestamp_text(datetime.now(UTC)),
             "runId": self.run_id,
@@ -50,7 +50,6 @@ class Stream:
             "message": message,
             "payload": payload,
         }
-        return f"event: {kind}\ndata: {one_line(frame)}\n\n"
 
 
 def write_events(
@@ -71,7 +70,11 @@ def frame_text(wire: Wire) -> str:
 
 def reset_text(stream: Stream) -> str:
     """Return the mark that tells a client its position is none of this run's: everything follows from the start."""
-    return stream.mark("reset", "unknown_position", {"after": 0})
+    return event_text(stream.mark("reset", "unknown_position", {"after": 0}))
+
+
+def event_text(mark: Mapping[str, Any]) -> str:
+    return f"event: {mark['type']}\ndata: {one_line(mark)}\n\n"
 
 
 def _signal_text(signal: Signal, stream: Stream, position: int) -> str:
@@ -81,9 +84,11 @@ def _signal_text(signal: Signal, stream: Stream, position: int) -> str:
         case Signal.RESTART:
             return f": {signal.value}\nretry: {RESTART_MS}\n\n"
         case Signal.OVERRUN:
-            return stream.mark("overrun", "client_too_slow", {"after": position})
+            return event_text(stream.mark("overrun", "client_too_slow", {"after": position}))
+        case Signal.REVOKED:
+            return event_text(stream.mark("revoked", "key_no_longer_holds", {"after": position}))
         case Signal.PAUSED:
-            return stream.mark("log", signal.value, {"after": position})
+            return event_text(stream.mark("log", signal.value, {"after": position}))
 
 
 def hang_up(environ: Mapping[str, Any]) -> Callable[[], None] | None:

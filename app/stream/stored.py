@@ -6,10 +6,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from app.stream.log import RunState
+from models.events.frames import timestamp_text
 from models.unit_of_work import open_unit
 
 PAGE = 100
 """A slow client that catches up holds one page, so a page is small."""
+RECENT_SECONDS = 10.0
+"""Much longer than the relay's own questions are apart, and than a transaction takes."""
 
 
 class StoredLog:
@@ -24,6 +27,14 @@ class StoredLog:
     def last_seqs(self, run_ids: Iterable[str]) -> dict[str, int]:
         with open_unit(tenant=None) as unit:
             return dict(unit.runs.last_seqs(list(run_ids)))
+
+    def moment(self) -> str:
+        with open_unit(tenant=None) as unit:
+            return timestamp_text(unit.events.now())
+
+    def recent(self, tenant: str) -> dict[str, int]:
+        with open_unit(tenant) as unit:
+            return unit.events.recent(RECENT_SECONDS)
 
     def state(self, run_id: str) -> RunState:
         with open_unit(tenant=None) as unit:

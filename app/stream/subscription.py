@@ -13,7 +13,7 @@ MAX_CHARACTERS = 4_000_000
 
 
 class Subscription:
-    """The frames of one run that one client has not taken yet: at most `limit` of them, and `MAX_CHARACTERS` of text.
+    """The frames of its runs that one client has not taken yet: at most `limit` of them, and `MAX_CHARACTERS` of text.
 
     A client that is too slow loses its queue and finds `overrun` set; what it missed is in the log. The relay
     offers and the client's own thread takes, so every change happens under the condition.
@@ -21,17 +21,22 @@ class Subscription:
 
     def __init__(
         self,
-        run_id: str,
-        *,
+        *run_ids: str,
         limit: int,
         owner: str | None = None,
+        tenant: str | None = None,
+        since: str = "",
         on_close: Callable[[Subscription], None],
         hang_up: Callable[[], None] | None = None,
     ) -> None:
-        self.run_id = run_id
+        self.runs = set(run_ids)
+        self.tenant = tenant
+        """Every run of this tenant belongs to the subscription from its first frame on."""
+        self.since = since
         self.owner = owner
         self.overrun = False
         self.restarting = False
+        self.revoked = False
         self._limit = limit
         self._on_close = on_close
         self._hang_up = hang_up
@@ -56,7 +61,7 @@ class Subscription:
         with self._changed:
             self._progress = time.monotonic()
             if timeout > 0:
-                self._changed.wait_for(lambda: self._frames or self.overrun or self.restarting, timeout)
+                self._changed.wait_for(lambda: self._frames or self._must_end, timeout)
             self._progress = time.monotonic()
             if not self._frames:
                 return None
@@ -67,7 +72,7 @@ class Subscription:
     def pause(self, seconds: float) -> None:
         """Wait without taking frames, but no longer than the server itself lives."""
         with self._changed:
-            self._changed.wait_for(lambda: self.restarting, seconds)
+            self._changed.wait_for(lambda: self.restarting or self.revoked, seconds)
             self._progress = time.monotonic()
 
     def clear(self) -> None:
@@ -87,6 +92,12 @@ class Subscription:
             self.restarting = True
             self._changed.notify_all()
 
+    def revoke(self) -> None:
+        """Tell the client's thread that the key that opened this no longer holds."""
+        with self._changed:
+            self.revoked = True
+            self._changed.notify_all()
+
     def cut_if_stalled(self, now: float, patience: float) -> bool:
         """Hang up on a client that has left frames waiting for longer than `patience` seconds; True when it did."""
         with self._changed:
@@ -102,6 +113,10 @@ class Subscription:
     def close(self) -> None:
         """Leave the relay; safe to call twice."""
         self._on_close(self)
+
+    @property
+    def _must_end(self) -> bool:
+        return self.overrun or self.restarting or self.revoked
 
     def _give_up(self) -> None:
         self.overrun = True

@@ -23,6 +23,8 @@ from models.events.frames import Frame
 from models.settings import get_settings
 
 STREAM = "flex:live"
+OWNER = "tenantId"
+"""The member that readers find beside a frame's own: whose it is. Clients do not get it."""
 STREAM_LENGTH = 20_000
 """About how many frames the stream keeps; a reader that falls further behind reads the log."""
 SECONDS_TO_PUBLISH = 0.5
@@ -78,7 +80,7 @@ class LiveBus:
         for _stream, entries in reply or ():
             for entry_id, fields in entries:
                 cursor = entry_id.decode()
-                frames.append(json.loads(fields[b"f"]))
+                frames.append({**json.loads(fields[b"f"]), OWNER: fields.get(b"t", b"").decode() or None})
         return cursor, frames
 
     def tail(self) -> str:
@@ -108,14 +110,14 @@ class MemoryBus:
 
     def publish(self, frames: Iterable[Frame]) -> None:
         with self._more:
-            self._entries.extend(frame.as_json() for frame in frames)
+            self._entries.extend({**frame.as_json(), OWNER: frame.tenant_id} for frame in frames)
             self._more.notify_all()
 
     def read(self, cursor: str, block_ms: int) -> tuple[str, list[dict[str, Any]]]:
         position = int(cursor.partition("-")[0])
         with self._more:
             self._more.wait_for(lambda: len(self._entries) > position, block_ms / 1000)
-            return f"{len(self._entries)}-0", self._entries[position:]
+            return f"{len(self._entries)}-0", [dict(entry) for entry in self._entries[position:]]
 
     def tail(self) -> str:
         with self._more:
@@ -145,4 +147,4 @@ def live_bus() -> Bus:
 
 def _entry(frame: Frame) -> dict[Any, Any]:
     document = json.dumps(frame.as_json(), separators=(",", ":"), ensure_ascii=False)
-    return {"r": frame.run_id, "s": frame.seq, "f": document}
+    return {"r": frame.run_id, "s": frame.seq, "t": frame.tenant_id, "f": document}

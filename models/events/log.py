@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Integer, case, insert, literal, select, text, update
+from sqlalchemy import ColumnElement, Connection, Integer, case, func, insert, literal, select, text, update
 
 from models.database import dumps
 from models.events.frames import Draft, Frame
@@ -226,6 +226,21 @@ class EventLog(Repository):
         if types:
             statement = statement.where(flex_events.c.type.in_(types))
         return [Frame(**row._mapping) for row in self.connection.execute(statement)]  # noqa: SLF001 - SQLAlchemy's public name
+
+    def now(self) -> datetime:
+        """Return the database's clock."""
+        found: datetime = self.connection.execute(select(clock)).scalar_one()
+        return found
+
+    def recent(self, within: float) -> dict[str, int]:
+        """Return the runs with a frame within the last seconds, each with the number of its first one since."""
+        since = clock - func.make_interval(0, 0, 0, 0, 0, 0, within)
+        statement = (
+            select(flex_events.c.run_id, func.min(flex_events.c.seq).label("first"))
+            .where(flex_events.c.timestamp > since, self.mine(flex_events))
+            .group_by(flex_events.c.run_id)
+        )
+        return {row.run_id: row.first for row in self.connection.execute(statement)}
 
 
 def _row(frame: Frame) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from models.errors import BuiltinCapabilityError, CapabilityNotFoundError
+from models.errors import BuiltinCapabilityError, CapabilityNotFoundError, VersionRollbackError
 from models.scope import EVERY_TENANT, Repository
 from models.settings import get_settings
 from models.tables import flex_capabilities
@@ -63,10 +64,13 @@ class CapabilityRepository(Repository):
     def register(self, capability: Capability) -> Capability:
         """Store a registration, first or repeated; it is active from now on.
 
-        Raises BuiltinCapabilityError when a tenant's registration would shadow a built-in one.
+        Raises BuiltinCapabilityError when a tenant's registration would shadow a built-in one, and
+        VersionRollbackError when a newer version is active.
         """
         if not capability.builtin and self._is_builtin(capability.capability_id):
             raise BuiltinCapabilityError(data={"capabilityId": capability.capability_id})
+        if not capability.builtin:
+            self._refuse_rollback(capability)
         values = {
             "version": capability.version,
             "status": "active",
@@ -191,6 +195,14 @@ class CapabilityRepository(Repository):
         )
         return self.connection.execute(statement).one_or_none() is not None
 
+    def _refuse_rollback(self, capability: Capability) -> None:
+        known = self.find(capability.capability_id)
+        if known is None or known.status != "active":
+            return
+        newer, older = _numbers(known.version), _numbers(capability.version)
+        if newer and older and older < newer:
+            raise VersionRollbackError(data={"capabilityId": known.capability_id, "version": known.version})
+
     def _touch(self, capability_id: str, **values: Any) -> Capability:
         changed = self.connection.execute(
             update(flex_capabilities)
@@ -201,6 +213,15 @@ class CapabilityRepository(Repository):
             raise CapabilityNotFoundError(data={"capabilityId": capability_id})
         _snapshots.forget()
         return self.get(capability_id)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """Return the numbers that a version begins with, without closing zeros; none when it begins otherwise."""
+    found = re.match(r"v?(\d{1,9}(?:\.\d{1,9})*)", version)
+    numbers = [int(part) for part in found[1].split(".")] if found else []
+    while numbers[1:] and numbers[-1] == 0:
+        numbers.pop()
+    return tuple(numbers)
 
 
 def _capability(row: RowMapping) -> Capability:

@@ -153,7 +153,7 @@ class RunRepository(Repository):
                 client_id=client_id or envelope.metadata.get("clientId"),
                 thread_id=envelope.thread_id,
                 correlation_id=correlation_id,
-                wake_at=clock,
+                wake_at=clock + seconds(NUDGE_SECONDS),
                 waiting_for="a worker to plan it",
             )
             .returning(*_STATUS_COLUMNS, clock.label("now"))

@@ -30,7 +30,7 @@ STREAM_CHECKS = CHECKS[
 ]  # a stream is declared as a text, and schemathesis would hold each of its events against that
 TOO_LONG = {414, 431}  # said by gunicorn, of addresses and headers that never reach the app
 BUDGET = settings(
-    max_examples=15,
+    max_examples=12,
     derandomize=True,
     database=None,
     deadline=None,

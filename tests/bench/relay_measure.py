@@ -38,7 +38,7 @@ def main(counts: list[int], seconds: float) -> None:
             before = process.memory_info().rss
             figures = asyncio.run(_relay(port, runs, seconds, process))
             per_client = (figures.pop("rss") - before) / 1024 / count
-            print(json.dumps({"clients": count, **figures, "kib_per_client": round(per_client, 1)}))
+            print(json.dumps({"clients": count, **figures, "kib_per_client": round(per_client, 1)}), flush=True)
     finally:
         web.kill()
         web.wait()

@@ -1,65 +1,100 @@
 """How fast runs go with everything stored and streamed, beside a bare Celery canvas on the same Redis.
 
-Three rounds, interleaved. A: 200 runs at once with empty nodes, and 50 one after another. B: 100 runs at once with
-nodes of 100 ms. `python -m tests.bench.runs [--json FILE]` prints the conditions, the figures and the ratios.
+Three rounds, the two in turn. Empty nodes: 200 runs at once, and 50 one after another. Nodes of 100 ms: 100 runs at
+once, and 10 one after another. Planning and the sizes of messages are measured apart.
+`python -m tests.bench.runs [--json FILE] [--scale 0.1] [--rounds 1]` prints conditions, figures and ratios.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
-import os
-import platform
-import statistics
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 from models.settings import child_environ
+from tests.bench.report import Targets, conditions, row, table, write
 from tests.bench.servers import ROOT, bench_environ
+from tests.bench.statistic import medians
 
-SLOW, SLOW_SECONDS = 100, 0.1
-CRITICAL_PATH = 4
+ROWS = {
+    "runs_per_second": "runs/s, many at once, empty nodes",
+    "nodes_per_second": "nodes/s, the same",
+    "p50_ms": "p50 of one run alone, empty nodes, ms",
+    "p95_ms": "p95 of one run alone, empty nodes, ms",
+    "slow_seconds": "many at once, 100 ms nodes, s",
+    "slow_overhead_seconds": "  of that above the critical path, s",
+    "slow_alone_overhead_ms": "one alone, 100 ms nodes: above it, ms",
+    "memory_mib": "memory of all its processes, MiB",
+    "messages_per_run": "messages per run",
+    "body_bytes_per_run": "bytes of their bodies per run",
+    "largest_body_bytes": "largest body, bytes",
+    "largest_queued_bytes": "largest message on the queue, bytes",
+    "live_bytes_per_run": "bytes of live frames per run",
+}
+RATIOS = ("runs_per_second", "p50_ms", "p95_ms", "slow_seconds", "memory_mib", "body_bytes_per_run")
 
 
-def main(arguments: list[str]) -> None:
+def main() -> None:
     """Measure and print; with `--json FILE` also write the figures."""
-    command = [sys.executable, "-m", "tests.bench.measure"]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", help="a file that the figures are written to")
+    parser.add_argument("--scale", type=float, default=1.0, help="a share of the runs, for a trial; figures need 1")
+    parser.add_argument("--rounds", type=int, default=3)
+    given = parser.parse_args()
+    figures: dict[str, Any] = {"conditions": conditions(given.scale, given.rounds)}
+    command = [sys.executable, "-m", "tests.bench.measure", "--scale", str(given.scale), "--rounds", str(given.rounds)]
     with bench_environ() as environ:
         done = subprocess.run(command, cwd=ROOT, env=child_environ(environ), check=True, stdout=subprocess.PIPE)
-    figures = {"conditions": conditions(), "rounds": json.loads(done.stdout)}
+    figures |= json.loads(done.stdout)
+    summary = summarise(figures)
+    figures |= {"summary": summary, "ratios": ratios(summary)}
     print_figures(figures)
-    if "--json" in arguments:
-        Path(arguments[arguments.index("--json") + 1]).write_text(json.dumps(figures, indent=2), encoding="utf-8")
+    if given.json:
+        write(given.json, figures)
 
 
-def conditions() -> dict[str, Any]:
+def summarise(figures: dict[str, Any]) -> dict[str, dict[str, float | None]]:
+    """Return each system's figures: medians of the rounds, and what was counted once."""
     return {
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "flex": "2 workers of 32 threads, PostgreSQL with fsync, every frame stored and published",
-        "bare": "prefork 2, Redis result backend, nothing stored",
-        "graph": "8 nodes: one, three branches of two, a join",
+        system: medians([one[system] for one in figures["rounds"]]) | figures["messages"][system]
+        for system in ("flex", "bare")
     }
 
 
+def ratios(summary: dict[str, dict[str, float | None]]) -> dict[str, float | None]:
+    """Return what Flex needs or does for each that the canvas does."""
+    found: dict[str, float | None] = {}
+    for name in RATIOS:
+        ours, theirs = summary["flex"][name], summary["bare"][name]
+        found[name] = round(ours / theirs, 2) if ours is not None and theirs else None
+    return found
+
+
 def print_figures(figures: dict[str, Any]) -> None:
-    rounds = figures["rounds"]
-
-    def median(system: str, name: str) -> float:
-        return statistics.median(one[system][name] for one in rounds)
-
-    print("conditions:", json.dumps(figures["conditions"]))
-    for system in ("flex", "bare"):
-        rate = median(system, "a")
-        print(f"{system}: A {rate:.1f} runs/s, {rate * 8:.0f} nodes/s; p50 {median(system, 'p50_ms'):.1f} ms")
-    print(
-        f"flex: B {median('flex', 'b_seconds'):.2f} s for {SLOW} runs (critical path {CRITICAL_PATH * SLOW_SECONDS} s)"
-    )
-    print(f"ratio flex / bare: throughput {median('flex', 'a') / median('bare', 'a'):.2f}")
-    print(f"ratio flex / bare: p50 {median('flex', 'p50_ms') / median('bare', 'p50_ms'):.2f}")
+    """Print the conditions, the table, planning, and what was to be reached."""
+    summary, compared = figures["summary"], figures["ratios"]
+    print("conditions:", json.dumps(figures["conditions"], ensure_ascii=False))
+    print("medians of the rounds\n")
+    print(row("", ("flex", "bare", "flex/bare")))
+    print(table(ROWS, (summary["flex"], summary["bare"], compared)))
+    print("\nplanning the LinkedIn envelope, warm, in one process, ms\n")
+    print(row("", ("p50_ms", "p95_ms")))
+    for name, took in figures["planning"].items():
+        print(row(name, tuple(took.values())))
+    flex = summary["flex"]
+    targets: Targets = {
+        "throughput of the bare canvas": (compared["runs_per_second"], ">=", 1.2),
+        "p50 of one run alone, ms": (flex["p50_ms"], "<", 20),
+        "100 runs of 100 ms nodes, s": (flex["slow_seconds"], "<", 2.5),
+        "largest body, bytes": (flex["largest_body_bytes"], "<", 2048),
+    }
+    print("\nto reach, at scale 1 on a quiet machine\n")
+    for name, (value, sign, limit) in targets.items():
+        reached = value is not None and (value >= limit if sign == ">=" else value < limit)
+        print(f"  {name}: {value} (to reach: {sign} {limit}) {'reached' if reached else 'not reached'}")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

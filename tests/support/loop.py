@@ -27,6 +27,7 @@ from models.database import engine
 from models.repositories import capabilities as registry
 from models.repositories.runs import Run
 from models.settings import Settings
+from models.tables.base import clock
 from models.unit_of_work import open_unit
 from planner.contracts.capabilities import Capability
 from planner.envelope import check_envelope
@@ -270,7 +271,8 @@ def install_run(
         unit.plans.add(run, plan, intake=intake)
         unit.nodes.install(run, plan)
         planned = frames.plan_generated(run.run_id, plan)
-        unit.events.append(run.run_id, *planned, changes={"status": "running", "plan_version": plan.version})
+        changes = {"status": "running", "plan_version": plan.version, "wake_at": clock}
+        unit.events.append(run.run_id, *planned, changes=changes)
         if look:
             unit.on_commit(lambda: dispatch.advance_run(run.run_id))
     return run.run_id

@@ -12,7 +12,7 @@ from app.hub import Hub
 from app.stream.log import RunState
 from models.errors import DatabaseUnavailableError
 from models.events.bus import MemoryBus
-from models.events.frames import Frame
+from models.events.frames import Frame, timestamp_text
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -58,6 +58,14 @@ class MemoryLog:
         self.questions += 1
         with self._lock:
             return {run_id: self.stored[run_id][-1].seq for run_id in run_ids if self.stored.get(run_id)}
+
+    def moment(self) -> str:
+        return timestamp_text(MOMENT)
+
+    def recent(self, tenant: str) -> dict[str, int]:
+        self._fail_when_down()
+        with self._lock:
+            return {r: frames[0].seq for r, frames in self.stored.items() if frames and frames[0].tenant_id == tenant}
 
     def state(self, run_id: str) -> RunState:
         self._fail_when_down()

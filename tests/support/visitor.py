@@ -17,8 +17,8 @@ from app.programs import wait_until
 FLEX = "/api/v1/flex"
 Frame = dict[str, Any]
 TERMINAL = ("completed", "failed", "cancelled")
-KEPT_BY_THE_SERVICE = ("flex_canaries", "flex_timers", "alembic_version")
-"""Tables that change without any request."""
+KEPT_BY_THE_SERVICE = ("flex_canaries", "flex_timers", "flex_audit", "alembic_version")
+"""Tables that change without any request, or note one that was refused."""
 
 
 class Visitor:

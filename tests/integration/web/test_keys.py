@@ -128,6 +128,8 @@ NAMES_NOTHING = {
     "metrics.metrics",
     "health.database_health",
     "health.model_health",
+    "events.follow_events",
+    "events.ask_for_handshake",
 }
 """Guarded routes that name no thing which another tenant could own, neither in their address nor in their body."""
 
@@ -145,6 +147,8 @@ def calls(app: Flask, endpoint: str, things: Mapping[str, str]) -> Iterator[tupl
 
 def ask(client: FlaskClient, method: str, path: str, token: str | None, **more: Any) -> Any:
     headers = {"Accept": "application/json", **(bearer(token) if token else {})}
+    if more.get("handshake"):
+        headers |= {"Connection": "Upgrade", "Upgrade": "websocket"}
     body = {"json": more["json"]} if more.get("json") is not None and method in {"POST", "PUT", "PATCH"} else {}
     return client.open(path, method=method, headers=headers, query_string=more.get("query"), **body)
 
@@ -157,15 +161,16 @@ def test_a_guarded_route_lets_nobody_in_without_a_key_that_holds(
     prefix = keys.by_scope["admin"].split("_")[1]
     wrong = [keys.revoked, keys.expired, "nonsense", unsigned, f"flex_{prefix}_{NOBODY}", f"flex_{NOBODY}_{NOBODY}"]
     tokens = wrong if RULES[endpoint].first_message else [None, *wrong]
+    shake = {"handshake": RULES[endpoint].first_message}
     for method, path in calls(app, endpoint, things):
         for token in tokens:
-            reply = ask(client, method, path, token)
+            reply = ask(client, method, path, token, **shake)
             assert reply.status_code == 401, (method, path, token)
             assert reply.headers["WWW-Authenticate"].startswith("Bearer")
         # And a key in the address does not count, and is refused beside a right one
         for name in ("api_key", "token", "access_token", "key"):
-            in_address = ask(client, method, path, None, query={name: keys.all_of(RULES[endpoint])})
-            beside = ask(client, method, path, keys.all_of(RULES[endpoint]), query={name: "x"})
+            in_address = ask(client, method, path, None, query={name: keys.all_of(RULES[endpoint])}, **shake)
+            beside = ask(client, method, path, keys.all_of(RULES[endpoint]), query={name: "x"}, **shake)
             assert (in_address.status_code, beside.status_code) == (401, 401), (method, path, name)
 
 
@@ -176,7 +181,7 @@ def test_a_key_without_the_scope_is_told_so(
     token = keys.none_of(RULES[endpoint])
     assert (token is None) == (RULES[endpoint] == ANY)
     for method, path in calls(app, endpoint, things) if token else ():
-        reply = ask(client, method, path, token)
+        reply = ask(client, method, path, token, handshake=RULES[endpoint].first_message)
         assert reply.status_code == 403, (method, path)
         if method != "HEAD":
             assert reply.get_json()["code"] == "forbidden"

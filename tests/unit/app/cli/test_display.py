@@ -99,6 +99,18 @@ def test_a_result_shows_each_variant_with_its_field_names() -> None:
     assert list(output_lines("text")) == ["output: text"]
 
 
+def test_long_texts_are_wrapped_beside_their_fields_on_a_terminal() -> None:
+    output = {"post": {"body": "Safety before speed shapes how we plan.\n\nCome and meet us."}}
+
+    assert list(output_lines(output, 32)) == [
+        "post",
+        "  body  Safety before speed",
+        "        shapes how we plan.",
+        "",
+        "        Come and meet us.",
+    ]
+
+
 def test_a_failure_shows_its_code_and_message_or_at_least_its_reason() -> None:
     assert list(error_lines({"error": {"code": "no_plan", "message": "nobody writes poems"}})) == [
         "no_plan: nobody writes poems"
