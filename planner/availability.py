@@ -52,7 +52,8 @@ def _approvals(asked: Asked) -> Iterable[str]:
 
 def _routing(asked: Asked) -> Iterable[str]:
     path = ("policies", "planner", "topology", "requiredKinds")
-    return (pointer(*path, index) for index, kind in enumerate(asked.at(*path) or ()) if kind == "routing")
+    required = (pointer(*path, index) for index, kind in enumerate(asked.at(*path) or ()) if kind == "routing")
+    return (*required, *asked.where(("policies", "planner", "directives", "routing")))
 
 
 NOT_AVAILABLE: tuple[tuple[str, Callable[[Asked], Iterable[str]]], ...] = (

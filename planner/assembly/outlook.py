@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from planner.assembly.diagnostics import Diagnostic
 from planner.assembly.index import Codes, Entry, RegistryIndex
@@ -39,11 +40,27 @@ class Outlook:
     warnings: tuple[Diagnostic, ...]
 
 
+class _Shape(NamedTuple):
+    """Entries that need and make the same: large registries have few shapes, so walks go over these."""
+
+    needs: int
+    makes: int
+    entries: list[Entry]
+
+
+def _shapes(entries: Iterable[Entry]) -> list[_Shape]:
+    found: dict[tuple[int, int], list[Entry]] = {}
+    for entry in entries:
+        found.setdefault((entry.needs, entry.makes), []).append(entry)
+    return [_Shape(needs, makes, alike) for (needs, makes), alike in found.items()]
+
+
 def look(request: PlanRequest, codes: Codes, index: RegistryIndex, entries: Sequence[Entry]) -> Outlook:
     """Return what the request can get from the entries."""
     given = codes.facets(request.given)
-    had, running = reach(entries, given)
-    producible = frozenset(f for entry in running for f in entry.capability.output_facets)
+    had, alive = reach(_shapes(entries), given)
+    running = [entry for shape in alive for entry in shape.entries]
+    producible = frozenset().union(*(shape.entries[0].capability.output_facets for shape in alive))
     reached = producible | request.given.keys()
     targets = choose_targets(request, producible)
     aims = frozenset(goal.facet for goal in request.goals if goal.facet not in request.given)
@@ -65,7 +82,8 @@ def look(request: PlanRequest, codes: Codes, index: RegistryIndex, entries: Sequ
     needs = goals
     for entry in pinned:
         needs |= entry.needs
-    wanted, path = toward(running, needs)
+    wanted, leading = toward(alive, needs)
+    path = [entry for shape in leading for entry in shape.entries]
     on_path = {entry.capability.capability_id for entry in path}
     return Outlook(
         targets=targets,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from itertools import chain, combinations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from planner.assembly.landmarks import find_landmarks
 from planner.assembly.reachability import Option, forward, layers, reachable_set
 from planner.assembly.rows import Bits, Row, distances, undominated
 from planner.assembly.search import find_best
@@ -33,6 +34,7 @@ def brute_force(options: list[Option], given_facets: frozenset[str], targets: fr
     return min(costs, default=None)
 
 
+@settings(max_examples=300)
 @given(registries(), SOME, SOME)
 def test_the_cheapest_solution_is_found_whenever_there_is_one(
     options: list[Option], given_facets: frozenset[str], targets: frozenset[str]
@@ -113,6 +115,23 @@ def test_options_that_another_one_replaces_are_left_out() -> None:
     left = undominated([*worse, idle, cheap, best], bits.of("bc"), frozenset(["dear"]))
     # Then only those remain that are better at something, and what has to stay
     assert [found.name for found in left] == ["cheap", "best", "dear"]
+
+
+@given(registries(), SOME, SOME)
+def test_landmarks_never_promise_more_than_the_cheapest_solution_costs(
+    options: list[Option], given_facets: frozenset[str], targets: frozenset[str]
+) -> None:
+    # Given
+    bits, best = Bits(), brute_force(options, given_facets, targets)
+    rows = [Row(o.cost, o.name, bits.of(o.needs), bits.of(o.makes)) for o in options]
+    if best is None:
+        return
+    # When
+    found = find_landmarks(rows, bits.of(given_facets), bits.of(targets))
+    # Then
+    assert sum(mark.price for mark in found) <= best
+    spent = {o.name: sum(mark.price for mark in found if o.name in mark.names) for o in options}
+    assert all(spent[o.name] <= o.cost for o in options)
 
 
 def test_a_ring_of_options_that_feed_each_other_is_no_solution() -> None:
