@@ -24,6 +24,7 @@ from models.repositories.idempotency import IdempotencyRepository
 from models.repositories.keys import KeyRepository
 from models.repositories.nodes import NodeRepository
 from models.repositories.outputs import OutputRepository
+from models.repositories.plan_drafts import PlanDraftRepository
 from models.repositories.plans import PlanRepository
 from models.repositories.runs import RunRepository
 from models.repositories.service import CanaryRepository
@@ -57,6 +58,10 @@ class UnitOfWork:
     @cached_property
     def plans(self) -> PlanRepository:
         return PlanRepository(self._connection, self.tenant_id)
+
+    @cached_property
+    def plan_drafts(self) -> PlanDraftRepository:
+        return PlanDraftRepository(self._connection, self.tenant_id)
 
     @cached_property
     def outputs(self) -> OutputRepository:

@@ -52,7 +52,8 @@ def _approvals(asked: Asked) -> Iterable[str]:
 
 def _routing(asked: Asked) -> Iterable[str]:
     path = ("policies", "planner", "topology", "requiredKinds")
-    return (pointer(*path, index) for index, kind in enumerate(asked.at(*path) or ()) if kind == "routing")
+    required = (pointer(*path, index) for index, kind in enumerate(asked.at(*path) or ()) if kind == "routing")
+    return (*required, *asked.where(("policies", "planner", "directives", "routing")))
 
 
 NOT_AVAILABLE: tuple[tuple[str, Callable[[Asked], Iterable[str]]], ...] = (
@@ -86,10 +87,3 @@ def refuse_disabled(raw: dict[str, Any], policies: Policies) -> None:
     places = (*_runtime_rules(asked), *_engine_forms(asked))
     if places:
         raise PoliciesDisabledError(Problem(place, message, PoliciesDisabledError.code) for place in places)
-
-
-def notes_on(policies: Policies) -> tuple[str, ...]:
-    """Return what is taken and not acted on in this version."""
-    if policies.plain.get("channels"):
-        return ("policies.channels was checked; this version does not apply channel rules to outputs",)
-    return ()

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from planner.availability import notes_on, refuse_disabled, refuse_unavailable
+from planner.availability import refuse_disabled, refuse_unavailable
 from planner.contracts.facets import FacetCatalogue
 from planner.contracts.output_contract import OutputContract, check_output_contract
 from planner.contradictions import contradictions
@@ -105,7 +105,7 @@ def _read(raw: Any, catalogue: FacetCatalogue) -> tuple[TaskEnvelope | None, lis
     contract = _check_contract(reader, catalogue)
     reader.close()
     if contract is not None:
-        problems += contradictions(raw, contract)
+        problems += contradictions(raw, contract, goals)
     if objective is None or policies is None or contract is None:
         return None, problems
     envelope = TaskEnvelope(
@@ -118,7 +118,7 @@ def _read(raw: Any, catalogue: FacetCatalogue) -> tuple[TaskEnvelope | None, lis
         goal_conditions=goals,
         output_contract=contract,
         raw=raw,
-        notes=(*policies.notes, *notes_on(policies)),
+        notes=policies.notes,
         thread_id=_thread_id(metadata, constraints),
     )
     return envelope, problems

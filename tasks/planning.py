@@ -12,14 +12,17 @@ from models.settings import get_settings
 from models.tables import flex_runs
 from models.tables.base import clock
 from models.unit_of_work import UnitOfWork, open_unit
-from planner.assembly.assemble import assemble_plan
 from planner.assembly.diagnostics import Diagnostic, PlanRejectedError
+from planner.assembly.drafts import Drafting
+from planner.assembly.modes import plan_in_mode
 from planner.contracts.capabilities import RegistrySnapshot
 from planner.envelope import TaskEnvelope, envelope_from_json
 from planner.intake import Intake, facets_from
 from planner.plan.graph import PlanGraph
 from tasks import frames
+from tasks.agents.base import CancelToken
 from tasks.base import WORKER
+from tasks.drafting import Desk, plan_with_model
 from tasks.heartbeat import heartbeat
 
 logger = structlog.get_logger(__name__)
@@ -36,9 +39,9 @@ def plan_and_store(run_id: str, epoch: int) -> bool:
         return False
     run, registry, envelope, intake = claimed
     fault("after_planning_claim")
-    with heartbeat.holding(run_id, "", run.planning_attempt):
+    with heartbeat.holding(run_id, "", run.planning_attempt) as token:
         try:
-            plan = assemble_plan(envelope, registry, catalogue())
+            found = _search(envelope, registry)
         except PlanRejectedError as error:
             _reject(run, error.diagnostics)
             return False
@@ -48,10 +51,14 @@ def plan_and_store(run_id: str, epoch: int) -> bool:
             broken = Diagnostic("planner_failed", "The planner broke on this envelope; see the worker's log.", "error")
             _reject(run, (broken,))
             return False
+        plan = found if isinstance(found, PlanGraph) else plan_with_model(_desk(claimed, token), found)
     return _store(run, plan, envelope, intake)
 
 
-def _claim(run_id: str, epoch: int) -> tuple[Run, RegistrySnapshot, TaskEnvelope, Intake] | None:
+_Claimed = tuple[Run, RegistrySnapshot, TaskEnvelope, Intake]
+
+
+def _claim(run_id: str, epoch: int) -> _Claimed | None:
     with open_unit(None) as unit:
         run = unit.runs.claim_planning(run_id, epoch, WORKER, get_settings().lease_seconds)
     if run is None:
@@ -67,12 +74,32 @@ def _claim(run_id: str, epoch: int) -> tuple[Run, RegistrySnapshot, TaskEnvelope
     return run, registry, envelope, intake
 
 
-def _requested(run: Run, envelope: TaskEnvelope, intake: Intake, registry: RegistrySnapshot) -> Draft:
+def _search(envelope: TaskEnvelope, registry: RegistrySnapshot) -> PlanGraph | Drafting:
+    """Return the plan, or the talk about it that a model is still to be drawn into."""
+    settings = get_settings()
+    if settings.planner_mode == "hybrid" and settings.openai_api_key:
+        drafting = Drafting.of(envelope, registry, catalogue(), most_rows=settings.crcs_max_rows)
+        return drafting if drafting.open else drafting.plan
+    return plan_in_mode(settings.planner_mode, envelope, registry, catalogue())
+
+
+def _desk(claimed: _Claimed, cancel: CancelToken) -> Desk:
+    run, registry, envelope, intake = claimed
+    return Desk(
+        run=run,
+        requested=lambda attempt: _requested(run, envelope, intake, registry, attempt),
+        still_mine=lambda unit: _still_mine(unit, run),
+        cancel=cancel,
+    )
+
+
+def _requested(run: Run, envelope: TaskEnvelope, intake: Intake, registry: RegistrySnapshot, attempt: int = 1) -> Draft:
+    """Return the announcement of an attempt: this planning's first, or a further draft that a model is asked for."""
     policies = envelope.raw.get("policies") or {}
     planner = envelope.policies.planner.as_json()
     payload = {
         "runId": run.run_id,
-        "attempt": run.planning_attempt,
+        "attempt": run.planning_attempt + attempt - 1,
         "phase": "initial",
         "variantCount": intake.variant_count,
         "plannerContext": {

@@ -70,6 +70,7 @@ COMPONENTS: dict[str, dict[str, Any]] = {
         output={"type": ["object", "null"]},
         planVersions=_array(FREE),
         latestSnapshot={"type": ["object", "null"]},
+        planDrafts=_array(FREE),
         nodes=_array(FREE),
         decisions=_array(ref("Frame")),
         hitlRequests=_array(FREE),

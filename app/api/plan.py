@@ -13,9 +13,9 @@ from app.aside import run_aside
 from app.auth import tenant
 from app.extensions import services
 from models.unit_of_work import open_unit
-from planner.assembly.assemble import assemble_plan
-from planner.assembly.diagnostics import PlanRejectedError, report
+from planner.assembly.diagnostics import PlanRejectedError, report, report_on
 from planner.assembly.explain import explanation, mermaid, plan_cost
+from planner.assembly.modes import plan_in_mode
 from planner.plan.codec import plan_to_json
 
 blueprint = Blueprint("plan", __name__, url_prefix="/api/v1/flex", description="Plans before they run")
@@ -30,21 +30,21 @@ blueprint = Blueprint("plan", __name__, url_prefix="/api/v1/flex", description="
     body="TaskEnvelope",
 )
 def preview_plan() -> Response:
-    """Show the plan that an envelope would get; nothing is stored and nothing runs."""
-    (_, envelope), catalogue = read_envelope(), services().catalogue
+    """Show the plan that an envelope would get; nothing is stored, nothing runs, and no model is asked."""
+    (_, envelope), catalogue, mode = read_envelope(), services().catalogue, services().settings.planner_mode
     with open_unit(tenant()) as unit:
         registry = unit.capabilities.snapshot()
     try:
-        plan = run_aside(lambda: assemble_plan(envelope, registry, catalogue))
+        plan = run_aside(lambda: plan_in_mode(mode, envelope, registry, catalogue))
     except PlanRejectedError as rejected:
         return jsonify(_rejection(rejected))
-    score = float(plan.metadata.get("satisfactionScore", 1.0))
+    told = plan.metadata["plannerDiagnostics"]
     return jsonify(
         {
-            "status": "accepted" if score >= 1.0 else "accepted_with_findings",
+            "status": plan.metadata["status"],
             "plan": plan_to_json(plan),
             "cost": plan_cost(plan, registry),
-            "diagnostics": {**report(()), "satisfactionScore": score},
+            "diagnostics": report_on(told, plan.metadata["satisfactionScore"]),
             "explanation": explanation(plan),
             "mermaid": mermaid(plan),
         }

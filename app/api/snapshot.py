@@ -25,6 +25,7 @@ def run_snapshot(unit: UnitOfWork, run_id: str) -> dict[str, Any]:
         "output": output,
         "planVersions": versions,
         "latestSnapshot": versions[-1] if versions else None,
+        "planDrafts": unit.plan_drafts.list(run_id),
         "nodes": nodes,
         "decisions": [frame.as_json() for frame in decisions],
         "hitlRequests": unit.hitl.of_run(run_id),

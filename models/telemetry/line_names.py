@@ -15,8 +15,8 @@ class Line(NamedTuple):
 
 FRAME_LINES = (
     Line("flex_run_start", "info", "a run is stored (frame `start`)"),
-    Line("flex_plan_requested", "info", "its planning begins"),
-    Line("flex_plan_rejected", "warning", "no plan can be made; `codes` names the diagnostics"),
+    Line("flex_plan_requested", "info", "its planning begins, or a further draft is asked for"),
+    Line("flex_plan_rejected", "warning", "no plan can be made, or a draft lost; `codes` names the diagnostics"),
     Line(
         "flex_plan_generated",
         "info",
@@ -72,6 +72,9 @@ CHANGE_LINES = (
 
 WORK_LINES = (
     Line("flex_planner_failure", "error", "the planner itself broke on an envelope; the run fails as no_plan"),
+    Line("flex_planner_prompt_metrics", "info", "a model is asked for a draft of a plan; characters and table rows"),
+    Line("flex_planner_draft_received", "info", "the attempt is over; `outcome` and `codes` say what came of it"),
+    Line("flex_planner_draft_failure", "error", "the talk with the model broke; the search's plan is used"),
     Line("late_plan_refused", "info", "a plan came when the run was no longer this planner's"),
     Line("late_result_refused", "info", "a result came when its lease was lost; nothing was stored"),
     Line("claim_refused", "debug", "a node was not to be had: another worker has it, or the run moved on"),
@@ -110,7 +113,6 @@ LINES = (*FRAME_LINES, *CHANGE_LINES, *WORK_LINES, *WEB_LINES)
 ABSENT_LINES: dict[str, str] = {
     "flex_run_backlog_reject": "there is no limit on waiting runs yet",
     "flex_sse_queue, sse_*": "streams are followed by slow_client_cut and the gauge flex.stream.listeners",
-    "flex_planner_draft_received, flex_planner_prompt_metrics": "no model drafts plans yet",
     "flex_planner_crcs_metrics": "stands in flex_plan_generated as crcs_rows and crcs_considered",
     "flex_planner_missing_facets, flex_planner_missing_pinned_capabilities, flex_planner_dropped_facet": (
         "each is a diagnostic: its code stands in flex_plan_rejected"

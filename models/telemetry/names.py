@@ -43,8 +43,8 @@ METRICS: tuple[Metric, ...] = (
     Metric("flex.node.duration_ms", "histogram", ("capability_id",), "the attempt that gave a node its result"),
     Metric("flex.node.retries", "counter", ("reason",), "attempts announced after the first, by the reason"),
     Metric("flex.validation.retries", "counter", ("scope",), "outputs that broke a contract, by what was checked"),
-    Metric("flex.planner.requests", "counter", ("phase",), "plannings that have begun"),
-    Metric("flex.planner.rejections", "counter", (), "plannings that found no plan"),
+    Metric("flex.planner.requests", "counter", ("phase",), "plannings that have begun, and further drafts asked for"),
+    Metric("flex.planner.rejections", "counter", (), "plannings that found no plan, and drafts that lost"),
     Metric("flex.planner.generated", "counter", (), "first plans that were stored"),
     Metric("flex.planner.updated", "counter", (), "further versions of plans that were stored"),
     Metric("flex.hitl.requests", "counter", ("kind", "purpose"), "questions put to people"),
@@ -84,9 +84,9 @@ LOGGED_ONLY: dict[str, str] = {
 """Told by `flex_metric` lines when it happens, and not by `/metrics`."""
 
 ABSENT: dict[str, str] = {
-    "flex.planner.prompt.total_chars": "no model drafts plans yet",
-    "flex.planner.prompt.system_chars": "no model drafts plans yet",
-    "flex.planner.prompt.user_chars": "no model drafts plans yet",
+    "flex.planner.prompt.total_chars": "stands in each row of flex_plan_drafts and in flex_planner_prompt_metrics",
+    "flex.planner.prompt.system_chars": "as flex.planner.prompt.total_chars",
+    "flex.planner.prompt.user_chars": "as flex.planner.prompt.total_chars",
     "flex.planner.crcs.missing_pinned": "a pinned capability that is missing rejects the plan: flex.planner.rejections",
     "flex.capability_condition_failed": "conditions of capabilities are not judged yet",
     "flex.capability_condition_error": "conditions of capabilities are not judged yet",

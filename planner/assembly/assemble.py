@@ -2,39 +2,61 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from planner.assembly.branches import Branches, plan_branches
+from planner.assembly.branches import Branches, expansion_of, plan_branches
 from planner.assembly.choice import Choice, choose
-from planner.assembly.diagnostics import Diagnostic, PlanRejectedError, satisfaction
+from planner.assembly.diagnostics import Diagnostic, PlanRejectedError, merge, satisfaction, status_of
+from planner.assembly.draft import Draft
 from planner.assembly.layout import OUTPUT, Step, lay_out
-from planner.assembly.nodes import Draft, make_nodes
-from planner.assembly.request import PlanRequest, read_request
+from planner.assembly.nodes import make_nodes
+from planner.assembly.proof import UNPROVED
+from planner.assembly.request import PlanRequest, Situation, read_request
 from planner.assembly.sight import Sight
 from planner.assembly.validation import CHECKS, Case, validate_plan
 from planner.contracts.capabilities import RegistrySnapshot
 from planner.contracts.facets import FacetCatalogue
 from planner.envelope import TaskEnvelope
-from planner.plan.graph import PlanGraph
+from planner.plan.graph import Node, PlanGraph
 
 
 def assemble_plan(
-    envelope: TaskEnvelope, registry: RegistrySnapshot, catalogue: FacetCatalogue, *, version: int = 1
+    envelope: TaskEnvelope,
+    registry: RegistrySnapshot,
+    catalogue: FacetCatalogue,
+    *,
+    version: int = 1,
+    fallbacks: bool = False,
+    situation: Situation | None = None,
 ) -> PlanGraph:
-    """Return the plan for an envelope; the same envelope and registry always give the same plan.
+    """Return the plan for an envelope; the same envelope, registry and situation always give the same plan.
 
-    Raises PlanRejectedError with a diagnostic for everything that stands in the way.
+    With `fallbacks`, what only a person can settle becomes a fallback node. Raises PlanRejectedError with a diagnostic
+    for everything that stands in the way.
     """
-    request = read_request(envelope, catalogue)
-    choice = choose(request, registry)
+    request = read_request(envelope, catalogue, situation)
+    return plan_of(request, choose(request, registry, fallbacks=fallbacks), registry, version=version)
+
+
+def plan_of(request: PlanRequest, choice: Choice, registry: RegistrySnapshot, *, version: int = 1) -> PlanGraph:
+    """Return the plan that lays out a choice, whoever made it. Raises PlanRejectedError when it breaks a rule."""
     branches, notes = plan_branches(request, choice)
-    plan, findings = _proved(request, choice, branches, registry, (*request.notes, *notes), version, review=True)
+    told = (*request.notes, *notes)
+    plan, findings = _proved(request, choice, branches, registry, told, version, review=True)
     if _optional_review_is_at_fault(request, findings):
-        told = (*request.notes, *notes, "the deliverables are not reviewed: the plan would break a rule with reviewers")
+        told = (*told, "the deliverables are not reviewed: the plan would break a rule with reviewers")
         plan, findings = _proved(request, choice, branches, registry, told, version, review=False)
+    if branches is not None and any(finding.code == "contract_not_met" for finding in findings):
+        whole, other = _proved(request, choice, None, registry, (*told, _IN_ONE_GO), version, review=True)
+        if not any(finding.severity == "error" for finding in other):
+            return whole
     if any(finding.severity == "error" for finding in findings):
         raise PlanRejectedError(findings)
     return plan
+
+
+_IN_ONE_GO = "the list is made in one go: what branches make side by side would not surely satisfy the contract"
 
 
 def _proved(
@@ -52,23 +74,50 @@ def _proved(
     nodes, edges = make_nodes(Draft(request, choice, branches, Sight(steps), registry))
     metadata = {
         **_metadata(request, choice, branches, registry, steps),
+        **_about_nodes(nodes, expansion_of(request, choice)),
         "planVersionTag": f"v{version}.0",
         "notes": list(notes),
     }
     plan = PlanGraph(version=version, nodes=nodes, edges=edges, metadata=metadata)
-    findings = validate_plan(Case(plan, request, registry, choice.targets))
+    case = Case(plan, request, registry, choice.targets, reviewed=review)
+    findings = merge((*validate_plan(case), *choice.warnings))
+    nodes = tuple(_with_checks(node, findings) for node in nodes)
     scored = {
         **metadata,
         "plannerDiagnostics": [finding.as_json() for finding in findings],
-        "satisfactionScore": satisfaction(findings, checks=len(CHECKS)),
+        "status": status_of(findings),
+        "satisfactionScore": satisfaction(
+            findings, checks=len(CHECKS), constraints=[c["level"] for c in request.contract.constraints]
+        ),
     }
     return PlanGraph(version=version, nodes=nodes, edges=edges, metadata=scored), findings
+
+
+def _with_checks(node: Node, findings: tuple[Diagnostic, ...]) -> Node:
+    """Note on a node what could not be proved of it and is therefore checked when it runs."""
+    open_ends = [f for f in findings if f.code == UNPROVED and f.node_stage == node.id]
+    told = [{"facet": f.facet, "pointer": f.pointer, "reason": f.message} for f in open_ends]
+    return replace(node, metadata={**node.metadata, "checks": told}) if told else node
 
 
 def _optional_review_is_at_fault(request: PlanRequest, findings: tuple[Diagnostic, ...]) -> bool:
     """Whether leaving out the reviewers that nobody asked for may make the plan sound."""
     codes = {finding.code for finding in findings if finding.severity == "error"}
     return bool(codes & {"max_depth_exceeded", "input_ambiguous"}) and not request.requires("validation")
+
+
+def _about_nodes(nodes: tuple[Node, ...], expanding: str | None) -> dict[str, Any]:
+    """Return what the metadata tell of nodes: derived ones, questions to people, and where branches may open."""
+    derived = [n for n in nodes if n.derived_from is not None]
+    opener = next((n.id for n in nodes if expanding is not None and expanding in n.output_facets), None)
+    return {
+        "derivedCapabilityCount": len(derived),
+        "derivedCapabilities": [
+            {"nodeId": n.id, "fromCapabilityId": n.derived_from, "facets": list(n.output_facets)} for n in derived
+        ],
+        "fallbacks": [n.id for n in nodes if n.kind == "fallback"],
+        **({"expansion": {"nodeId": opener, "facet": expanding, "reason": "upstream_output"}} if opener else {}),
+    }
 
 
 def _metadata(
@@ -82,19 +131,18 @@ def _metadata(
     return {
         "variantCount": len(branches.labels) if branches else 1,
         "capabilitySnapshotSize": len(registry.active()),
-        "derivedCapabilityCount": 0,
-        "derivedCapabilities": [],
         "registryDigest": registry.digest,
         "catalogueDigest": request.catalogue.digest,
         "plannerRuntime": "deterministic",
         **request.summary,
+        "minimumScore": request.wish.minimum,
         "search": {
-            "cost": choice.solution.cost,
-            "exact": choice.solution.exact,
-            "states": choice.solution.states,
-            "chosen": [option.name for option in choice.solution.chosen],
+            "cost": choice.cost,
+            "exact": choice.exact,
+            "states": choice.states,
+            "chosen": [c.capability_id for c in choice.capabilities],
         },
-        "crcs": choice.reach.as_json(len(choice.usable)),
+        "crcs": choice.reach.as_json(),
         "output": {
             "mode": request.contract.mode,
             "nodeId": output,

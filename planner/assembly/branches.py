@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from planner.assembly.choice import Choice
 from planner.assembly.diagnostics import Diagnostic, PlanRejectedError
@@ -25,6 +26,8 @@ class Branches:
     labels: tuple[str, ...]
     items: tuple[int, ...]
     reason: str
+    told: tuple[str, ...] = ()
+    """What branch i alone is told, beyond the instructions that name it."""
 
     def start(self, index: int) -> int:
         """Return the position in the whole list of the first item of branch `index`."""
@@ -41,6 +44,8 @@ def plan_branches(request: PlanRequest, choice: Choice) -> tuple[Branches | None
     if found is None:
         return None, (_NO_LIST,) if (asked or 1) > 1 else ()
     target, capability = found
+    if capability.capability_id in (request.routing.ways if request.routing else ()):
+        return None, (_A_WAY,) if (asked or 1) > 1 else ()
     least, most = target.bounds
     if asked is not None and most is not None and asked > most:
         raise PlanRejectedError([_too_many(asked, most, target)])
@@ -57,7 +62,8 @@ def plan_branches(request: PlanRequest, choice: Choice) -> tuple[Branches | None
         target,
         tuple(branch_label(i) for i in range(count)),
         share_out(max(least, count), count),
-        "variant_count" if asked else "directive",
+        _reason(request),
+        _told(request),
     ), ()
 
 
@@ -82,7 +88,44 @@ def divide_instructions(instructions: Sequence[str], labels: Sequence[str]) -> t
     )
 
 
+_A_WAY = "variantCount is not acted on: a routing decides who fills the list"
 _NO_LIST = "variantCount is not acted on: the contract has no list that an execution capability fills"
+
+
+def _reason(request: PlanRequest) -> str:
+    if request.situation.directions is not None:
+        return "upstream_output"
+    return "directive" if request.directed else "variant_count"
+
+
+def _told(request: PlanRequest) -> tuple[str, ...]:
+    """Return what each branch is told by a directive, or by the direction that it follows."""
+    directions = request.situation.directions
+    if directions is None:
+        return request.directed
+    return tuple(f"Follow this direction ({directions.facet}): {_in_words(value)}" for value in directions.values)
+
+
+def _in_words(value: Any) -> str:
+    if isinstance(value, dict):
+        return "; ".join(f"{name}: {_in_words(part)}" for name, part in value.items())
+    return ", ".join(map(_in_words, value)) if isinstance(value, list) else str(value)
+
+
+def expansion_of(request: PlanRequest, choice: Choice) -> str | None:
+    """Return the facet whose value may open branches once it is there, None when branches are settled or ruled out.
+
+    It is a list facet with the tag `branching`, made upstream of the capability that the branches would copy.
+    """
+    target = next((t for t in choice.targets if _brancher(t, request, choice)), None)
+    if target is None or request.variants is not None or request.forbids("branch") or request.routing is not None:
+        return None
+    if target.bounds[0] > 1 or target.bounds[1] == 1:
+        return None
+    writer = choice.makers(target.facet)[-1]
+    before = choice.capabilities[: choice.capabilities.index(writer)]
+    made = (facet for capability in before for facet in capability.output_facets)
+    return next((f for f in made if "branching" in request.catalogue.get(f).catalog_tags), None)
 
 
 def _brancher(target: Target, request: PlanRequest, choice: Choice) -> Capability | None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from planner.errors import PlannerError
+from policies import strict_json
 
 Severity = Literal["error", "warning", "info"]
+"""What is broken hard, soft, or told for information."""
+Status = Literal["unsatisfied", "unknown"]
 _ORDER: dict[Severity, int] = {"error": 0, "warning": 1, "info": 2}
 _WEIGHT: dict[Severity, float] = {"error": 1.0, "warning": 0.5, "info": 0.0}
 
@@ -25,6 +28,12 @@ class Diagnostic:
     facet: str | None = None
     pointer: str | None = None
     suggestion: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+    constraint_id: str | None = None
+    constraint: Any = None
+    cause: str | None = None
+    status: Status = "unsatisfied"
+    """Of a constraint: broken, or not known before the run."""
 
     def as_json(self) -> dict[str, Any]:
         body = {
@@ -36,12 +45,24 @@ class Diagnostic:
             "facet": self.facet,
             "pointer": self.pointer,
             "suggestion": self.suggestion,
+            "details": dict(self.details) or None,
+            "constraintId": self.constraint_id,
+            "constraint": self.constraint,
+            "cause": self.cause,
+            "status": self.status if self.cause else None,
         }
         return {key: value for key, value in body.items() if value is not None}
 
     @property
     def place(self) -> tuple[str, ...]:
-        """What two findings share when they are one: code, node, capability, facet and pointer."""
+        """What two findings share when they are one.
+
+        For constraints that is the constraint, the node (`*` for none) and the cause; for all others code, node,
+        capability, facet and pointer.
+        """
+        if self.cause is not None:
+            name = self.constraint_id or strict_json.fingerprint(self.constraint)
+            return ("", name, self.node_stage or "*", self.cause)
         return (
             self.code,
             self.node_stage or "",
@@ -82,21 +103,39 @@ def report(diagnostics: Iterable[Diagnostic]) -> dict[str, Any]:
     }
 
 
+def report_on(told: Iterable[Mapping[str, Any]], score: float) -> dict[str, Any]:
+    """Return the same report of findings that a plan's metadata hold."""
+    found = list(told)
+    buckets = {"failures": "error", "warnings": "warning", "infos": "info"}
+    return {
+        **{name: [d for d in found if d["severity"] == severity] for name, severity in buckets.items()},
+        "satisfactionScore": score,
+    }
+
+
 def status_of(diagnostics: Iterable[Diagnostic]) -> Literal["accepted", "accepted_with_findings", "rejected"]:
-    """Return the verdict: any error rejects, any warning is a finding."""
-    severities = {d.severity for d in diagnostics}
-    if "error" in severities:
-        return "rejected"
-    return "accepted_with_findings" if "warning" in severities else "accepted"
-
-
-def satisfaction(diagnostics: Iterable[Diagnostic], *, checks: int) -> float:
-    """Return the weighed share of what holds, 0 to 1, given how many hard `checks` were made and what they found."""
+    """Return the verdict: what is hard and broken rejects; what is soft, or about a constraint, is a finding."""
     found = list(diagnostics)
-    hard = sum(1 for d in found if d.severity == "error")
-    soft = sum(_WEIGHT["warning"] for d in found if d.severity == "warning")
-    total = max(checks, hard) + soft
-    return round((max(checks, hard) - hard) / total, 4) if total else 1.0
+    if any(d.severity == "error" and d.status == "unsatisfied" for d in found):
+        return "rejected"
+    told = any(d.severity == "warning" or d.cause is not None for d in found)
+    return "accepted_with_findings" if told else "accepted"
+
+
+def satisfaction(diagnostics: Iterable[Diagnostic], *, checks: int, constraints: Iterable[str] = ()) -> float:
+    """Return the weighed share of what holds, 0 to 1: hard checks and constraints count 1, soft ones a half.
+
+    `checks` is how many hard checks were made, `constraints` the levels of the contract's constraints; of both the
+    findings say what does not hold. Informational ones count nothing.
+    """
+    found = [d for d in diagnostics if d.status == "unsatisfied"]
+    broken = {level: sum(1 for d in found if d.severity == level) for level in _WEIGHT}
+    levels = list(constraints)
+    hard = max(checks + levels.count("hard"), broken["error"])
+    soft = max(levels.count("soft"), broken["warning"])
+    total = hard * _WEIGHT["error"] + soft * _WEIGHT["warning"]
+    lost = broken["error"] * _WEIGHT["error"] + broken["warning"] * _WEIGHT["warning"]
+    return round((total - lost) / total, 4) if total else 1.0
 
 
 def _joined(known: Diagnostic, other: Diagnostic) -> Diagnostic:

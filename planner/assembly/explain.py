@@ -41,7 +41,8 @@ def plan_cost(plan: PlanGraph, registry: RegistrySnapshot) -> dict[str, Any]:
     """
     nodes = [node for node in map(plan.node, plan.order) if node.capability_id is not None]
     entries = [{"nodeId": n.id, "capabilityId": n.capability_id, "cost": n.metadata["cost"]} for n in nodes]
-    parts = [entry for entry, node in zip(entries, nodes, strict=True) if "reviews" not in node.metadata]
+    added = {"reviews", "added"}
+    parts = [entry for entry, node in zip(entries, nodes, strict=True) if not added & node.metadata.keys()]
     known = [c for node in nodes if (c := registry.get(node.capability_id or ""))]
     return {
         "total": sum(part["cost"] for part in parts),

@@ -15,12 +15,13 @@ from itertools import pairwise
 
 from planner.assembly.branches import Branches
 from planner.assembly.choice import Choice
+from planner.assembly.limits import Fit, fits_for, transformers
 from planner.assembly.request import PlanRequest
 from planner.assembly.scoring import ranked
 from planner.contracts.capabilities import Capability
 from planner.plan.graph import NodeKind
 
-BRANCH, JOIN, OUTPUT = "branch", "join", "output"
+BRANCH, JOIN, OUTPUT, ROUTING, FIT = "branch", "join", "output", "routing", "fit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,12 @@ class Step:
     after: tuple[str, ...] = ()
     facets: tuple[str, ...] = ()
     reviews: tuple[str, ...] = ()
+    fit: Fit | None = None
+
+    @property
+    def fits(self) -> bool:
+        """Whether the step makes what another one made fit a limit, without a capability."""
+        return self.fit is not None and self.capability is None
 
 
 def lay_out(
@@ -44,17 +51,23 @@ def lay_out(
     reviewers = _reviewers(request, choice, waits) if review and not request.forbids("validation") else {}
     steps: list[Step] = []
     tails: dict[str, tuple[str, ...]] = {}
+    ways = request.routing.ways if request.routing else ()
     for capability in _sorted(choice.capabilities, waits):
         name = capability.capability_id
         after = tuple(dict.fromkeys(tail for parent in waits[name] for tail in tails[parent]))
+        if name in ways:
+            if not any(step.name == ROUTING for step in steps):
+                steps.append(Step(ROUTING, "routing", after=after))
+            after = (ROUTING,)
+        fits = _fits(request, choice, capability)
         if branches is not None and name == branches.capability_id:
-            made, ends = _branch_steps(capability, after, branches, reviewers.get(name))
+            made, ends = _branch_steps(capability, after, branches, fits, reviewers.get(name))
             needed = _used_later(capability, choice, waits)
             if needed:
                 made.append(Step(JOIN, "transformation", after=ends, facets=needed))
                 ends = (JOIN,)
         else:
-            made, ends = _plain_steps(capability, after, reviewers.get(name))
+            made, ends = _plain_steps(capability, after, fits, reviewers.get(name))
         steps += made
         tails[name] = ends
     if request.contract.mode == "json_schema" or branches is not None:
@@ -78,13 +91,30 @@ def _order(request: PlanRequest, choice: Choice) -> dict[str, list[str]]:
             name = capability.capability_id
             makers = [c.capability_id for c in choice.makers(facet) if not _depends(waits, c.capability_id, name)]
             _wait(waits, name, [maker for maker in makers if maker != name][:1])
-    _put_in_row(choice, waits)
+    if request.routing is not None:
+        _keep_ways_apart(request.routing.ways, choice, waits)
+    _put_in_row(choice, waits, request.routing.ways if request.routing else ())
     return waits
 
 
-def _put_in_row(choice: Choice, waits: dict[str, list[str]]) -> None:
-    """Make one of two makers wait for the other wherever somebody, or the result, would see both side by side."""
-    while pair := next(_side_by_side(choice, waits), None):
+def _keep_ways_apart(ways: Sequence[str], choice: Choice, waits: dict[str, list[str]]) -> None:
+    """Let the ways of a routing wait for all that does not wait for them, and who needs one wait for every way."""
+    names = [c.capability_id for c in choice.capabilities]
+    for name in names:
+        if name not in ways and any(_depends(waits, name, way) for way in ways):
+            _wait(waits, name, [way for way in ways if not _depends(waits, way, name)])
+    before = [n for n in names if n not in ways and not any(_depends(waits, n, way) for way in ways)]
+    for way in ways:
+        waits[way] = [parent for parent in waits[way] if parent not in ways]
+        _wait(waits, way, before)
+
+
+def _put_in_row(choice: Choice, waits: dict[str, list[str]], ways: Sequence[str]) -> None:
+    """Make one of two makers wait for the other wherever somebody, or the result, would see both side by side.
+
+    Of the ways of a routing only one is taken, so nobody sees two of them.
+    """
+    while pair := next((p for p in _side_by_side(choice, waits) if not set(p) <= set(ways)), None):
         earlier, later = pair
         _wait(waits, later, [earlier])
 
@@ -134,19 +164,30 @@ def _reviewers(
     deliverable that a chosen validation capability takes anyway gets no second one.
     """
     found: dict[str, tuple[Capability, tuple[str, ...]]] = {}
-    taken = {f for c in choice.capabilities if c.kind == "validation" for f in _inputs(c)}
+    taken = {
+        f
+        for c in choice.capabilities
+        if c.kind == "validation"
+        for f in _inputs(c)
+        if any(_depends(waits, c.capability_id, m.capability_id) for m in choice.makers(f) if m is not c)
+    }
     deliverables = dict.fromkeys(t.facet for t in choice.targets if t.produced and t.facet not in taken)
     for capability in choice.capabilities:
         name = capability.capability_id
-        made = tuple(f for f in deliverables if choice.makers(f)[-1] is capability)
+        ways = request.routing.ways if request.routing else ()
+        made = tuple(
+            f
+            for f in deliverables
+            if choice.makers(f)[-1] is capability or (name in ways and f in capability.output_facets)
+        )
         if capability.kind != "execution" or not made:
             continue
         before = [c for c in choice.capabilities if _depends(waits, name, c.capability_id)]
         visible = set(request.given).union(*(c.output_facets for c in before))
-        able = [c for c in choice.usable.values() if _can_review(c, made, visible)]
-        best = ranked(choice.scores[c.capability_id] for c in able)
+        able = {c.capability_id: c for c in choice.reviewers() if _can_review(c, made, visible)}
+        best = ranked(choice.score(c) for c in able.values())
         if best:
-            reviewer = choice.usable[best[0].capability_id]
+            reviewer = able[best[0].capability_id]
             found[name] = (reviewer, tuple(f for f in made if f in _inputs(reviewer)))
     return found
 
@@ -170,33 +211,60 @@ def _used_later(capability: Capability, choice: Choice, waits: Mapping[str, Sequ
 Reviewer = tuple[Capability, tuple[str, ...]] | None
 
 
+def _fits(request: PlanRequest, choice: Choice, capability: Capability) -> tuple[Fit, ...]:
+    """Return what has to be made to fit behind a capability, of the targets that it makes last."""
+    ways = request.routing.ways if request.routing else ()
+    if capability.capability_id in choice.asks:
+        return ()
+    mine = tuple(
+        t
+        for t in choice.targets
+        if t.produced
+        and t.facet in capability.output_facets
+        and (capability.capability_id in ways or choice.makers(t.facet)[-1] is capability)
+    )
+    able = transformers(choice.usable([t.facet for t in mine]), choice.score) if mine else ()
+    return fits_for(capability, mine, request, able)
+
+
 def _plain_steps(
-    capability: Capability, after: tuple[str, ...], reviewer: Reviewer
+    capability: Capability, after: tuple[str, ...], fits: Iterable[Fit], reviewer: Reviewer
 ) -> tuple[list[Step], tuple[str, ...]]:
-    step = Step(capability.capability_id, _kind(capability), capability, after=after)
-    if reviewer is None:
-        return [step], (step.name,)
-    return [step, _review_step(reviewer, step)], (_review_step(reviewer, step).name,)
+    steps = _with_fits(Step(capability.capability_id, _kind(capability), capability, after=after), fits)
+    if reviewer is not None:
+        steps.append(_review_step(reviewer, steps[0], steps[-1]))
+    return steps, (steps[-1].name,)
 
 
 def _branch_steps(
-    capability: Capability, after: tuple[str, ...], branches: Branches, reviewer: Reviewer
+    capability: Capability, after: tuple[str, ...], branches: Branches, fits: Iterable[Fit], reviewer: Reviewer
 ) -> tuple[list[Step], tuple[str, ...]]:
     steps = [Step(BRANCH, "branch", after=after)]
     ends: list[str] = []
     for index, label in enumerate(branches.labels):
         name = f"{capability.capability_id}~{label}"
-        copy = Step(name, _kind(capability), capability, branch=index, after=(BRANCH,))
-        tail = copy if reviewer is None else _review_step(reviewer, copy)
-        steps += [copy] if tail is copy else [copy, tail]
-        ends.append(tail.name)
+        copies = _with_fits(Step(name, _kind(capability), capability, branch=index, after=(BRANCH,)), fits)
+        if reviewer is not None:
+            copies.append(_review_step(reviewer, copies[0], copies[-1]))
+        steps += copies
+        ends.append(copies[-1].name)
     return steps, tuple(ends)
 
 
-def _review_step(reviewer: tuple[Capability, tuple[str, ...]], of: Step) -> Step:
+def _with_fits(step: Step, fits: Iterable[Fit]) -> list[Step]:
+    """Return the step with those behind it that make its values fit, one after the other."""
+    steps = [step]
+    for fit in fits:
+        name = f"{FIT} {fit.facet} of {step.name}"
+        more = Step(name, "transformation", fit.by, step.branch, (steps[-1].name,), (fit.facet,), fit=fit)
+        steps.append(more)
+    return steps
+
+
+def _review_step(reviewer: tuple[Capability, tuple[str, ...]], of: Step, behind: Step) -> Step:
     capability, facets = reviewer
     name = f"{capability.capability_id} of {of.name}"
-    return Step(name, "validation", capability, of.branch, (of.name,), reviews=facets)
+    return Step(name, "validation", capability, of.branch, (behind.name,), reviews=facets)
 
 
 def _output_step(steps: Sequence[Step], choice: Choice) -> Step:

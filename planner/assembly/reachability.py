@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from heapq import heapify, heappop, heappush
+from heapq import nsmallest
 from typing import Any
 
 
@@ -24,6 +24,10 @@ class Option:
     cost: int = 1
 
 
+ROW_CAP = 80
+"""How many rows of the reachable set a plan's metadata tell of, unless a setting says otherwise."""
+
+
 @dataclass(frozen=True, slots=True)
 class ReachableSet:
     """The options on a path, in the registry's order; `facets` is all that can be had at all."""
@@ -33,15 +37,44 @@ class ReachableSet:
     reachable: frozenset[str] = field(default_factory=frozenset)
     wanted: frozenset[str] = field(default_factory=frozenset)
 
-    def as_json(self, considered: int) -> dict[str, Any]:
-        """Return the summary that a plan's metadata carries."""
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The reachable set as a plan's metadata tell of it, by capability ids.
+
+    A capability stands in it because it lies on a `path`, because a policy names it, or because it makes what a goal
+    condition speaks of; `missing` are those named that no plan can hold.
+    """
+
+    path: frozenset[str]
+    named: frozenset[str] = frozenset()
+    goals: frozenset[str] = frozenset()
+    missing: tuple[str, ...] = ()
+    considered: int = 0
+
+    def as_json(self, cap: int = ROW_CAP) -> dict[str, Any]:
+        """Return the summary and at most `cap` rows, of which those that policies and goals pin are all kept."""
+        pinned = self.named | self.goals
+        others = nsmallest(max(0, cap - len(pinned)), self.path - pinned)
+        rows = [(name, self._reasons(name)) for name in sorted((*pinned, *others))]
+        reasons = [reason for _, found in rows for reason in found]
+        size = len(self.path | pinned)
         return {
-            "totalRows": len(self.path),
-            "mrcsSize": len(self.path),
-            "considered": considered,
-            "reasonCounts": {"path": len(self.path)} if self.path else {},
-            "rows": [{"capabilityId": option.name, "reasonCodes": ["path"]} for option in self.path],
+            "totalRows": len(rows),
+            "mrcsSize": size,
+            "considered": self.considered,
+            "rowCap": cap,
+            "truncated": len(rows) < size,
+            "reasonCounts": {reason: reasons.count(reason) for reason in dict.fromkeys(reasons)},
+            "rows": [{"capabilityId": name, "reasonCodes": found, "source": "mrcs"} for name, found in rows],
+            "pinnedCapabilityIds": sorted(pinned),
+            "missingPinnedCapabilityIds": list(self.missing),
+            "missingPinnedCapabilities": len(self.missing),
         }
+
+    def _reasons(self, name: str) -> list[str]:
+        sets = {"path": self.path, "policy_reference": self.named, "goal_condition": self.goals}
+        return [reason for reason, names in sets.items() if name in names]
 
 
 def reachable_set(options: Sequence[Option], given: Iterable[str], wanted: Iterable[str]) -> ReachableSet:
@@ -96,63 +129,6 @@ def layers(options: Sequence[Option], given: Iterable[str]) -> tuple[Option, ...
         for option in ready:
             had |= option.makes
     return tuple(ordered)
-
-
-def cheapest(options: Sequence[Option], given: Iterable[str], free: frozenset[str] = frozenset()) -> dict[str, int]:
-    """Return for each facet a cost below which no plan can have it: the dearest of the needs, then the option itself.
-
-    Options named in `free` cost nothing: they are chosen already. Facets are settled cheapest first, so the need that
-    is settled last is the dearest.
-    """
-    waiting: dict[str, list[int]] = {}
-    missing = [len(option.needs) for option in options]
-    for index, option in enumerate(options):
-        for facet in option.needs:
-            waiting.setdefault(facet, []).append(index)
-    settled: dict[str, int] = {}
-    front = [(0, facet) for facet in given]
-
-    def start(option: Option, at: int) -> None:
-        cost = at if option.name in free else at + option.cost
-        for facet in option.makes:
-            if facet not in settled:
-                heappush(front, (cost, facet))
-
-    for option in options:
-        if not option.needs:
-            start(option, 0)
-    heapify(front)
-    while front:
-        cost, facet = heappop(front)
-        if facet in settled:
-            continue
-        settled[facet] = cost
-        for index in waiting.get(facet, ()):
-            missing[index] -= 1
-            if not missing[index]:
-                start(options[index], cost)
-    return settled
-
-
-def undominated(options: Sequence[Option], wanted: Iterable[str], kept: frozenset[str]) -> tuple[Option, ...]:
-    """Return the options without those that another one replaces: it needs no more, makes no less, costs no more.
-
-    What counts as made is what is `wanted` or somebody's need. Options named in `kept` stay. Taken in the order of
-    their cost, an option can only be replaced by an earlier one, which stands among the makers of each of its facets.
-    """
-    useful = frozenset(wanted).union(*(option.needs for option in options))
-    makers: dict[str, list[tuple[Option, frozenset[str]]]] = {}
-    found: set[str] = set()
-    for option in sorted(options, key=lambda o: (o.cost, len(o.needs), -len(o.makes & useful), o.name)):
-        made = option.makes & useful
-        rivals = min((makers.get(facet, []) for facet in made), key=len, default=[])
-        replaced = any(rival.needs <= option.needs and made <= also for rival, also in rivals)
-        if option.name not in kept and (replaced or not made):
-            continue
-        found.add(option.name)
-        for facet in made:
-            makers.setdefault(facet, []).append((option, made))
-    return tuple(option for option in options if option.name in found)
 
 
 def _backward(options: Sequence[Option], wanted: Iterable[str]) -> frozenset[str]:

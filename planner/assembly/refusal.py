@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from planner.assembly.diagnostics import Diagnostic
+from planner.assembly.index import RegistryIndex
 from planner.assembly.request import PlanRequest, refusal_of
-from planner.contracts.capabilities import Capability, RegistrySnapshot
+from planner.assembly.scoring import Score
+from planner.contracts.capabilities import Capability
 
 REFUSALS = {
     "inactive": (
@@ -21,7 +23,7 @@ REFUSALS = {
     ),
     "routing": (
         "producer_routing",
-        "is of kind routing, and plans hold no routing nodes yet",
+        "is of kind routing, which decides between ways and makes no results",
         "Register a producer of another kind.",
     ),
     "forbidden": (
@@ -38,10 +40,10 @@ REFUSALS = {
 
 
 def explain_missing(
-    facet: str, pointer: str, registry: RegistrySnapshot, request: PlanRequest, reached: frozenset[str]
+    facet: str, pointer: str, index: RegistryIndex, request: PlanRequest, reached: frozenset[str]
 ) -> tuple[Diagnostic, ...]:
     """Return one diagnostic for each reason why `facet` cannot be produced; `reached` is all that can be had."""
-    producers = sorted((c for c in registry.capabilities if facet in c.output_facets), key=lambda c: c.capability_id)
+    producers = index.makers.get(facet, ())
     if not producers:
         return (
             Diagnostic(
@@ -52,15 +54,16 @@ def explain_missing(
                 suggestion=f"Register a capability with {facet} among its outputFacets.",
             ),
         )
-    return tuple(_why_not(facet, pointer, producer, registry, request, reached) for producer in producers)
+    return tuple(_why_not(facet, pointer, producer, index, request, reached) for producer in producers)
 
 
 def explain_pin(
-    capability_id: str, index: int, registry: RegistrySnapshot, request: PlanRequest, reached: frozenset[str]
+    capability_id: str, place: int, index: RegistryIndex, request: PlanRequest, reached: frozenset[str]
 ) -> Diagnostic:
     """Return why a required capability cannot be part of any plan."""
-    pointer = f"/policies/planner/selection/require/{index}"
-    found = next((c for c in registry.capabilities if c.capability_id == capability_id), None)
+    required = place < len(dict.fromkeys(request.policy.require or ()))
+    pointer = f"/policies/planner/selection/require/{place}" if required else "/policies/planner/directives/routing"
+    found = index.registry.get(capability_id)
     if found is None:
         return Diagnostic(
             "pinned_capability_unknown",
@@ -86,11 +89,48 @@ def explain_pin(
     )
 
 
+def explain_named(capability_id: str, index: RegistryIndex) -> Diagnostic:
+    """Return the warning that a runtime policy names a capability which no plan of this request can hold."""
+    known = index.registry.get(capability_id) is not None
+    return Diagnostic(
+        "policy_capability_unreachable" if known else "policy_capability_unknown",
+        f"A runtime policy speaks of {capability_id}, which "
+        + ("cannot be part of this plan." if known else "is not registered."),
+        severity="warning",
+        capability_id=capability_id,
+        pointer="/policies/runtime",
+        suggestion="Correct the selector, or leave the policy out: it cannot match.",
+    )
+
+
+def explain_minimum(found: Iterable[Score], request: PlanRequest) -> tuple[Diagnostic, ...]:
+    """Return one diagnostic for each candidate whose score is too low, without which there is no plan."""
+    least = request.wish.minimum
+    told = tuple(
+        Diagnostic(
+            "below_minimum_score",
+            f"{s.capability_id} is the best candidate for what only it can make; its score {s.total} is below the "
+            f"minimum {least}.",
+            capability_id=s.capability_id,
+            pointer="/policies/planner",
+            suggestion="Register a better fitting capability, prefer this one, or lower directives.minimumScore.",
+        )
+        for s in found
+    )
+    return told or (
+        Diagnostic(
+            "no_combination",
+            "Every facet can be produced, but no choice of capabilities produces them all.",
+            pointer="/outputContract",
+        ),
+    )
+
+
 def _why_not(
     facet: str,
     pointer: str,
     producer: Capability,
-    registry: RegistrySnapshot,
+    index: RegistryIndex,
     request: PlanRequest,
     reached: frozenset[str],
 ) -> Diagnostic:
@@ -100,7 +140,7 @@ def _why_not(
         message = f"{name} would produce the facet {facet}, but {why}."
         return Diagnostic(code, message, capability_id=name, facet=facet, pointer=pointer, suggestion=remedy)
     lacking = _lacking(producer, reached)
-    causes = "; ".join(_cause(missing, registry, request) for missing in lacking)
+    causes = "; ".join(_cause(missing, index, request) for missing in lacking)
     return Diagnostic(
         "missing_inputs",
         f"{name} would produce the facet {facet}, but it needs {_listed(lacking)}: {causes}.",
@@ -111,8 +151,8 @@ def _why_not(
     )
 
 
-def _cause(facet: str, registry: RegistrySnapshot, request: PlanRequest) -> str:
-    producers = [c for c in registry.capabilities if facet in c.output_facets]
+def _cause(facet: str, index: RegistryIndex, request: PlanRequest) -> str:
+    producers = index.makers.get(facet, ())
     if not producers:
         return f"{facet} is not given and no capability produces it"
     refused = sorted(f"{c.capability_id} ({r})" for c in producers if (r := refusal_of(c, request)))

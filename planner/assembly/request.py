@@ -2,22 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from planner.assembly.scoring import Wish
-from planner.contracts.capabilities import Capability, RegistrySnapshot
+from planner.assembly.routes import Routing, read_routing
+from planner.assembly.scoring import MINIMUM_SCORE, Measured, Wish, words_in
+from planner.contracts.capabilities import Capability
+from planner.contracts.constraints import strengthened
 from planner.contracts.facets import FacetCatalogue
 from planner.contracts.output_contract import OutputContract
 from planner.envelope import TaskEnvelope
 from planner.intake import Intake, default_facets, facets_from
+from policies.facet_conditions import FacetCondition
+from policies.legacy import MAX_VARIANTS
 from policies.policy import PlannerPolicy, Policies
+from policies.shape import is_number
 
-READ_DIRECTIVES = frozenset({"persona", "brandVoice"})
-"""Directives that intake reads."""
-BUILT_KINDS = frozenset({"structuring", "branch", "execution", "transformation", "validation"})
-"""The node kinds that this version puts into plans."""
+READ_DIRECTIVES = frozenset(
+    {"persona", "brandVoice", "minimumScore", "branches", "routing", "preferredCapabilities", "preferDraft"}
+)
+"""Directives that intake or planning reads."""
+BUILT_KINDS = frozenset({"structuring", "branch", "routing", "execution", "transformation", "validation", "fallback"})
+"""The node kinds that plans may hold."""
+REQUIRABLE_KINDS = BUILT_KINDS - {"fallback"}
+"""The node kinds that an envelope may insist on; a question to a person comes when it must."""
+STANDING_REFUSALS: Mapping[str, Callable[[Capability], bool]] = {
+    "inactive": lambda c: c.status != "active",
+    "human": lambda c: c.agent_type == "human",
+    "routing": lambda c: c.kind == "routing",
+}
+"""What keeps a capability out of every plan, whoever asks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What a run knows beyond its envelope when it asks for a plan.
+
+    `measured` says how capabilities have done so far; `supplied` are facet values that a person gave instead of a
+    capability; `accepted` are candidates below the minimum score that a person chose anyway; `directions` are what an
+    upstream node of the plan in force returned, one branch for each.
+    """
+
+    measured: Mapping[str, Measured] = field(default_factory=dict)
+    supplied: Mapping[str, Any] = field(default_factory=dict)
+    accepted: frozenset[str] = frozenset()
+    directions: Directions | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Directions:
+    """Several directions that the node `node_id` returned in `facet`; `values[i]` is what branch i follows."""
+
+    facet: str
+    node_id: str
+    values: tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +71,24 @@ class PlanRequest:
     instructions: tuple[str, ...]
     expected: tuple[str, ...]
     catalogue: FacetCatalogue
+    goals: tuple[FacetCondition, ...] = ()
+    situation: Situation = field(default_factory=Situation)
+    channels: Mapping[str, Any] = field(default_factory=dict)
+    """The rules of `policies.channels`, by channel."""
+    routing: Routing | None = None
+    directed: tuple[str, ...] = ()
+    """What each branch is told that the directives ask for."""
+    named: tuple[str, ...] = ()
+    """Capabilities that enabled runtime policies speak of."""
     notes: tuple[str, ...] = ()
     summary: Mapping[str, Any] = field(default_factory=dict)
     """What the plan's metadata tells of the envelope."""
+
+    @property
+    def pins(self) -> tuple[str, ...]:
+        """The capabilities that every plan of the request holds: required ones, and the ways of a routing."""
+        ways = self.routing.ways if self.routing else ()
+        return tuple(dict.fromkeys((*(self.policy.require or ()), *ways)))
 
     def forbids(self, kind: str) -> bool:
         return kind in (self.policy.forbidden_kinds or ())
@@ -43,28 +97,29 @@ class PlanRequest:
         return kind in (self.policy.required_kinds or ())
 
 
-def read_request(envelope: TaskEnvelope, catalogue: FacetCatalogue) -> PlanRequest:
+def read_request(envelope: TaskEnvelope, catalogue: FacetCatalogue, situation: Situation | None = None) -> PlanRequest:
     """Return what the envelope asks of a plan."""
+    known = situation or Situation()
     intake = facets_from(envelope, catalogue)
     policy = envelope.policies.planner
-    contract = envelope.output_contract
+    contract = replace(envelope.output_contract, schema=strengthened(envelope.output_contract))
     idle = _not_acted_on(envelope.policies)
     expected = default_facets(contract.expected_format, intake.channel, contract.instructions, envelope.objective)
     return PlanRequest(
         contract=contract,
-        given=intake.values,
-        wish=Wish(
-            channel=intake.channel,
-            language=intake.language,
-            prefer=frozenset(policy.prefer or ()),
-            avoid=frozenset(policy.avoid or ()),
-            objective=policy.objective,
-        ),
+        given={**intake.values, **known.supplied},
+        wish=_wish(envelope, intake, known),
         policy=policy,
-        variants=intake.variant_count or policy.variant_count,
+        variants=_variants(intake, policy, known),
         instructions=envelope.special_instructions,
         expected=_named(expected),
         catalogue=catalogue,
+        goals=envelope.goal_conditions,
+        situation=known,
+        channels=envelope.policies.plain.get("channels", {}),
+        routing=read_routing(policy, catalogue),
+        directed=_directed(policy),
+        named=_spoken_of(envelope.policies),
         notes=tuple(dict.fromkeys((*envelope.notes, *envelope.policies.notes, *intake.notes, *idle))),
         summary=_summary(envelope, intake),
     )
@@ -72,21 +127,67 @@ def read_request(envelope: TaskEnvelope, catalogue: FacetCatalogue) -> PlanReque
 
 def refusal_of(capability: Capability, request: PlanRequest) -> str | None:
     """Return why a capability may not be chosen (a key of `refusal.REFUSALS`), None if it may."""
-    if capability.status != "active":
-        return "inactive"
-    if capability.agent_type == "human":
-        return "human"
-    if capability.kind not in BUILT_KINDS:
-        return "routing"
+    for reason, holds in STANDING_REFUSALS.items():
+        if holds(capability):
+            return reason
     if capability.capability_id in (request.policy.forbid or ()):
         return "forbidden"
     return "forbidden_kind" if request.forbids(capability.kind) else None
 
 
-def usable(registry: RegistrySnapshot, request: PlanRequest) -> tuple[Capability, ...]:
-    """Return the capabilities that may be chosen, by id, whatever the order in which they were registered."""
-    chosen = [c for c in registry.capabilities if refusal_of(c, request) is None]
-    return tuple(sorted(chosen, key=lambda c: c.capability_id))
+def _wish(envelope: TaskEnvelope, intake: Intake, known: Situation) -> Wish:
+    policy = envelope.policies.planner
+    knobs = intake.values.get("planKnobs")
+    goals = envelope.inputs.get("goal")
+    told = " ".join((envelope.objective, *envelope.special_instructions, goals if isinstance(goals, str) else ""))
+    preferred = policy.directives.get("preferredCapabilities")
+    return Wish(
+        channel=intake.channel,
+        language=intake.language,
+        content=knobs.get("formatType") if isinstance(knobs, dict) else None,
+        words=words_in(told.replace("_", " ")),
+        prefer=frozenset((*(policy.prefer or ()), *(_texts(preferred)))),
+        avoid=frozenset(policy.avoid or ()),
+        objective=policy.objective,
+        minimum=_minimum(policy),
+        measured=known.measured,
+    )
+
+
+def _minimum(policy: PlannerPolicy) -> float:
+    """Return the score below which a person is asked; under `token_efficiency` nobody is."""
+    if policy.objective == "token_efficiency":
+        return 0.0
+    asked = policy.directives.get("minimumScore")
+    return float(asked) if is_number(asked) and 0 <= asked <= 1 else MINIMUM_SCORE
+
+
+def _variants(intake: Intake, policy: PlannerPolicy, known: Situation) -> int | None:
+    """Return how many branches are asked for: by what an upstream node returned, by a directive, or by a number."""
+    if known.directions is not None:
+        return min(len(known.directions.values), MAX_VARIANTS)
+    return len(_directed(policy)) or intake.variant_count or policy.variant_count
+
+
+def _directed(policy: PlannerPolicy) -> tuple[str, ...]:
+    """Return what `directives.branches` tells each branch: a list of texts, or of objects with instructions."""
+    found = policy.directives.get("branches")
+    texts = (
+        [entry.get("instructions") if isinstance(entry, dict) else entry for entry in found or ()]
+        if isinstance(found, list)
+        else []
+    )
+    return tuple(text for text in texts if isinstance(text, str) and text.strip())[:MAX_VARIANTS]
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(text for text in value if isinstance(text, str)) if isinstance(value, list) else ()
+
+
+def _spoken_of(policies: Policies) -> tuple[str, ...]:
+    """Return the capabilities that enabled runtime policies name; a policy that is turned off names nobody."""
+    selectors = (getattr(p.trigger, "selector", None) for p in policies.runtime if p.enabled)
+    return tuple(dict.fromkeys(s.capability_id for s in selectors if s is not None and s.capability_id))
 
 
 def _summary(envelope: TaskEnvelope, intake: Intake) -> dict[str, Any]:
@@ -115,15 +216,11 @@ def _not_acted_on(policies: Policies) -> list[str]:
     """Say which planner policies this version reads but does not act on."""
     policy = policies.planner
     notes = [
-        f"policies.planner.topology.requiredKinds: no plan holds {kind!r} nodes yet, so it is not asked for"
+        f"policies.planner.topology.requiredKinds: a {kind!r} node comes when it must, so it is not asked for"
         for kind in policy.required_kinds or ()
-        if kind not in BUILT_KINDS
+        if kind not in REQUIRABLE_KINDS
     ]
-    if policy.objective not in {None, "token_efficiency"}:
-        notes.append(f"policies.planner.optimisation.objective {policy.objective!r} does not change the choice yet")
     if policy.max_tokens is not None:
         notes.append("policies.planner.optimisation.maxTokens does not limit the choice yet")
-    if "channels" in policies.plain:
-        notes.append("policies.channels does not change what is asked of the nodes yet")
     idle = sorted(set(policy.directives) - READ_DIRECTIVES)
     return [*notes, *(f"policies.planner.directives.{name} is kept and not acted on" for name in idle)]

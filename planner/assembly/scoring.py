@@ -1,32 +1,53 @@
-"""Say how well a capability fits an envelope: parts from 0 to 1, their weighed mean, and its price for the search."""
+"""Say how well a capability fits an envelope: parts from 0 to 1, their weighed mean, and its price for the search.
+
+Parts are reckoned in ten-thousandths and weights in tenths, so that sums are exact and two scores are equal or are not.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from planner.contracts.capabilities import Capability
 
 NEUTRAL = 0.5
-"""The value of a part about which the capability says nothing."""
+"""The value of a part about which the capability, or the envelope, says nothing."""
 TYPICAL_TOKENS = 1000
 TYPICAL_PRICE = 0.015
 """Tokens of a call, and their price per thousand, where a registration names none."""
+TYPICAL_SECONDS = 30.0
+"""How long a call may take on the average to count half for speed."""
 STEP_POINTS = 100
 """What any step costs the search, so that of two plans of equal merit the shorter wins."""
 MERIT_POINTS = 1000
 """What a capability of score 0 costs the search beyond that."""
+MINIMUM_SCORE = 0.35
+"""Below this score a capability is not chosen unless a person says so; see `Wish.minimum`."""
 
 WEIGHTS: Mapping[str, float] = {
     "preference": 4.0,
     "alignment": 3.0,
     "channel": 3.0,
+    "content": 2.0,
     "language": 2.0,
+    "strengths": 1.0,
     "cost": 1.0,
     "health": 1.0,
+    "success": 1.0,
+    "speed": 0.5,
 }
 """What each part counts. A caller's preference outweighs any single other part."""
+
+OBJECTIVE_WEIGHTS: Mapping[str, Mapping[str, float]] = {
+    "speed": {"speed": 5.0, "cost": 2.0},
+    "quality": {"success": 4.0, "strengths": 3.0, "health": 2.0, "cost": 0.2},
+    "diversity": {"strengths": 4.0, "alignment": 1.0, "success": 0.5},
+    "token_efficiency": {},
+}
+"""What `policies.planner.optimisation.objective` changes about the weights. Under `token_efficiency` the price is the
+tokens, whatever the score."""
 
 CHANNEL_FORMATS: Mapping[str, tuple[str, ...]] = {
     "linkedin": ("linkedin_post",),
@@ -41,17 +62,34 @@ CHANNEL_FORMATS: Mapping[str, tuple[str, ...]] = {
 }
 """The formats (`inputTraits.formats`) that serve a channel; others are served by `<channel>` and `<channel>_post`."""
 
+_UNIT = 10_000
+_HALF = round(NEUTRAL * _UNIT)
+_WORD = re.compile(r"[a-z]{4,}")
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What has been measured of a capability's calls: how many, how many failed, how long they took on the average."""
+
+    calls: int = 0
+    failures: int = 0
+    seconds: float | None = None
+
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What an envelope asks of capabilities beyond facets."""
+    """What an envelope asks of capabilities beyond facets. `minimum` is the score below which a person is asked."""
 
     facets: frozenset[str] = frozenset()
     channel: str | None = None
     language: str | None = None
+    content: str | None = None
+    words: frozenset[str] = frozenset()
     prefer: frozenset[str] = frozenset()
     avoid: frozenset[str] = frozenset()
     objective: str | None = None
+    minimum: float = MINIMUM_SCORE
+    measured: Mapping[str, Measured] = field(default_factory=dict)
 
     @property
     def formats(self) -> frozenset[str]:
@@ -59,6 +97,40 @@ class Wish:
             return frozenset()
         channel = self.channel.strip().lower()
         return frozenset(CHANNEL_FORMATS.get(channel, (channel, f"{channel}_post")))
+
+    @property
+    def weights(self) -> dict[str, float]:
+        return {**WEIGHTS, **OBJECTIVE_WEIGHTS.get(self.objective or "", {})}
+
+
+class Traits(NamedTuple):
+    """What a registration says of itself in words."""
+
+    formats: frozenset[str]
+    languages: frozenset[str]
+    contents: frozenset[str]
+    strengths: frozenset[str]
+
+    @classmethod
+    def of(cls, capability: Capability) -> Traits:
+        return cls(
+            _words_of(capability.input_traits, "formats"),
+            frozenset(_primary(tag) for tag in _words_of(capability.input_traits, "languages")),
+            _words_of(capability.metadata, "contentTypes"),
+            _words_of(capability.input_traits, "strengths"),
+        )
+
+
+class Steady(NamedTuple):
+    """The parts, in ten-thousandths, that are the same for every envelope."""
+
+    cost: int
+    health: int
+
+    @classmethod
+    def of(cls, capability: Capability) -> Steady:
+        traits, wish = Traits.of(capability), Wish()
+        return cls(round(_cost(capability, traits, wish) * _UNIT), round(_health(capability, traits, wish) * _UNIT))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,21 +140,20 @@ class Score:
     capability_id: str
     total: float
     parts: Mapping[str, float]
+    weights: Mapping[str, float] = field(default_factory=lambda: WEIGHTS)
 
     def as_json(self) -> dict[str, Any]:
         return {"total": self.total, "parts": dict(self.parts)}
 
     def lost_on(self, winner: Score) -> list[str]:
         """Return the parts in which this score is below the winner's, the widest gap first."""
-        gaps = {name: WEIGHTS[name] * (winner.parts[name] - self.parts[name]) for name in self.parts}
+        gaps = {name: self.weights[name] * (winner.parts[name] - self.parts[name]) for name in self.parts}
         return sorted((name for name, gap in gaps.items() if gap > 0), key=lambda name: (-gaps[name], name))
 
 
 def score(capability: Capability, wish: Wish) -> Score:
     """Return the score of one capability for one wish."""
-    parts = {name: round(part(capability, wish), 4) for name, part in _PARTS.items()}
-    total = sum(WEIGHTS[name] * value for name, value in parts.items()) / sum(WEIGHTS[name] for name in parts)
-    return Score(capability.capability_id, round(total, 4), parts)
+    return Scorer(wish).score(capability)
 
 
 def points(capability: Capability, merit: Score, wish: Wish) -> int:
@@ -90,9 +161,7 @@ def points(capability: Capability, merit: Score, wish: Wish) -> int:
 
     Under `token_efficiency` it is the estimated tokens and nothing else.
     """
-    if wish.objective == "token_efficiency":
-        return tokens(capability)
-    return STEP_POINTS + round(MERIT_POINTS * (1 - merit.total))
+    return _points(capability, round(merit.total * _UNIT), wish)
 
 
 def tokens(capability: Capability) -> int:
@@ -109,36 +178,134 @@ def ranked(scores: Iterable[Score]) -> tuple[Score, ...]:
     return tuple(sorted(scores, key=lambda s: (-s.total, s.capability_id)))
 
 
-def _preference(capability: Capability, wish: Wish) -> float:
+class Scorer:
+    """Scores for one wish. What depends on traits alone is reckoned once for all capabilities that share them."""
+
+    def __init__(self, wish: Wish) -> None:
+        self.wish = wish
+        self.weights = wish.weights
+        self._tenths = {name: round(weight * 10) for name, weight in self.weights.items()}
+        self._whole = sum(self._tenths.values())
+        self._unseen = (self._tenths["success"] + self._tenths["speed"]) * _HALF
+        self._by_traits: dict[Traits, int] = {}
+        self._scores: dict[str, Score] = {}
+
+    def score(self, capability: Capability) -> Score:
+        """Return the score with all its parts."""
+        if (known := self._scores.get(capability.capability_id)) is not None:
+            return known
+        traits = Traits.of(capability)
+        units = {name: self._part(name, capability, traits) for name in _PARTS}
+        total = self._mean(sum(self._tenths[name] * value for name, value in units.items()))
+        parts = {name: value / _UNIT for name, value in units.items()}
+        made = Score(capability.capability_id, total / _UNIT, parts, self.weights)
+        self._scores[capability.capability_id] = made
+        return made
+
+    def units(self, capability: Capability, traits: Traits, steady: Steady, wanted: int) -> int:
+        """Return the total of the score in ten-thousandths, without its parts.
+
+        `wanted` is how many of the capability's facets the plan wants. It is the same sum as in `score`, put together
+        from what is known already, because a large registry asks for it ten thousand times.
+        """
+        tenths, name = self._tenths, capability.capability_id
+        shared = self._by_traits.get(traits)
+        if shared is None:
+            shared = sum(tenths[part] * self._part(part, capability, traits) for part in _OF_TRAITS)
+            self._by_traits[traits] = shared
+        preferred = 0 if name in self.wish.avoid else _UNIT if name in self.wish.prefer else _HALF
+        made = len(capability.output_facets)
+        aligned = round(wanted / made * _UNIT) if made else 0
+        if self.wish.measured:
+            seen = tenths["success"] * self._part("success", capability, traits)
+            seen += tenths["speed"] * self._part("speed", capability, traits)
+        else:
+            seen = self._unseen
+        return self._mean(
+            shared
+            + seen
+            + tenths["preference"] * preferred
+            + tenths["alignment"] * aligned
+            + tenths["cost"] * steady.cost
+            + tenths["health"] * steady.health
+        )
+
+    def points(self, capability: Capability, units: int) -> int:
+        """Return the price of choosing a capability of that score; see `points`."""
+        return _points(capability, units, self.wish)
+
+    def _part(self, name: str, capability: Capability, traits: Traits) -> int:
+        return round(_PARTS[name](capability, traits, self.wish) * _UNIT)
+
+    def _mean(self, weighed: int) -> int:
+        return (2 * weighed + self._whole) // (2 * self._whole)
+
+
+def _points(capability: Capability, units: int, wish: Wish) -> int:
+    if wish.objective == "token_efficiency":
+        return tokens(capability)
+    return STEP_POINTS + (_UNIT - units) * MERIT_POINTS // _UNIT
+
+
+def _preference(capability: Capability, _traits: Traits, wish: Wish) -> float:
     if capability.capability_id in wish.avoid:
         return 0.0
     return 1.0 if capability.capability_id in wish.prefer else NEUTRAL
 
 
-def _alignment(capability: Capability, wish: Wish) -> float:
+def _alignment(capability: Capability, _traits: Traits, wish: Wish) -> float:
     made = capability.output_facets
     return sum(facet in wish.facets for facet in made) / len(made) if made else 0.0
 
 
-def _channel(capability: Capability, wish: Wish) -> float:
-    return _named(wish.formats, _trait(capability, "formats"))
+def _channel(_capability: Capability, traits: Traits, wish: Wish) -> float:
+    return _named(wish.formats, traits.formats)
 
 
-def _language(capability: Capability, wish: Wish) -> float:
-    wanted = frozenset() if wish.language is None else frozenset({_primary(wish.language)})
-    return _named(wanted, frozenset(_primary(tag) for tag in _trait(capability, "languages")))
+def _content(_capability: Capability, traits: Traits, wish: Wish) -> float:
+    return _named(frozenset() if wish.content is None else frozenset({wish.content.lower()}), traits.contents)
 
 
-def _cost(capability: Capability, _wish: Wish) -> float:
+def _language(_capability: Capability, traits: Traits, wish: Wish) -> float:
+    return _named(frozenset() if wish.language is None else frozenset({_primary(wish.language)}), traits.languages)
+
+
+def _strengths(_capability: Capability, traits: Traits, wish: Wish) -> float:
+    """Return how many of its strengths the envelope speaks of; a strength that nobody asks for does no harm."""
+    if not traits.strengths or not wish.words:
+        return NEUTRAL
+    asked = sum(bool(words_in(strength.replace("_", " ")) & wish.words) for strength in traits.strengths)
+    return NEUTRAL + (1 - NEUTRAL) * asked / len(traits.strengths)
+
+
+def _cost(capability: Capability, _traits: Traits, _wish: Wish) -> float:
     typical = TYPICAL_TOKENS * TYPICAL_PRICE / 1000
     return typical / (typical + price(capability))
 
 
-def _health(capability: Capability, _wish: Wish) -> float:
+def _health(capability: Capability, _traits: Traits, _wish: Wish) -> float:
     # A stale heartbeat has made the capability inactive before it gets here; an unwatched one may be gone unnoticed.
     if capability.status != "active":
         return 0.0
     return 1.0 if capability.builtin or capability.heartbeat else NEUTRAL
+
+
+def _success(capability: Capability, _traits: Traits, wish: Wish) -> float:
+    """Return the share of calls that succeeded, as if one more had gone well and one badly: few calls prove little."""
+    known = wish.measured.get(capability.capability_id)
+    return NEUTRAL if known is None else (known.calls - known.failures + 1) / (known.calls + 2)
+
+
+def _speed(capability: Capability, _traits: Traits, wish: Wish) -> float:
+    known = wish.measured.get(capability.capability_id)
+    if known is None or known.seconds is None:
+        return NEUTRAL
+    return TYPICAL_SECONDS / (TYPICAL_SECONDS + known.seconds)
+
+
+def words_in(text: str) -> frozenset[str]:
+    """Return the words of a text that may tell something, without the plural s."""
+    return frozenset(word.removesuffix("s") for word in _WORD.findall(text.lower()))
 
 
 def _named(wanted: frozenset[str], offered: frozenset[str]) -> float:
@@ -148,19 +315,25 @@ def _named(wanted: frozenset[str], offered: frozenset[str]) -> float:
     return 1.0 if wanted & offered else 0.0
 
 
-def _trait(capability: Capability, name: str) -> frozenset[str]:
-    return frozenset(str(value).lower() for value in (capability.input_traits or {}).get(name, ()))
+def _words_of(members: Mapping[str, Any] | None, name: str) -> frozenset[str]:
+    found = (members or {}).get(name, ())
+    return frozenset(str(value).lower() for value in found) if isinstance(found, list | tuple) else frozenset()
 
 
 def _primary(tag: str) -> str:
     return tag.lower().replace("_", "-").split("-")[0]
 
 
-_PARTS: Mapping[str, Callable[[Capability, Wish], float]] = {
+_PARTS: Mapping[str, Callable[[Capability, Traits, Wish], float]] = {
     "preference": _preference,
     "alignment": _alignment,
     "channel": _channel,
+    "content": _content,
     "language": _language,
+    "strengths": _strengths,
     "cost": _cost,
     "health": _health,
+    "success": _success,
+    "speed": _speed,
 }
+_OF_TRAITS = ("channel", "content", "language", "strengths")

@@ -33,9 +33,18 @@ class Sight:
         return tuple(s for s in found if s.name not in hidden)
 
     def origins(self, facet: str) -> tuple[Step, ...]:
-        """Return the capability steps whose values of the facet end up in the result, looking through joins."""
-        found = self.makers(facet, self.output)
-        return tuple(o for s in found for o in (self.makers(facet, s) if s.name == JOIN else (s,)))
+        """Return the capability steps whose values of the facet end up in the result, whatever fits them on the way."""
+        return self._through(facet, self.makers(facet, self.output))
+
+    def fitted(self, step: Step, facet: str) -> Step | None:
+        """Return the step that makes the step's value of a facet fit a limit, if there is one."""
+        return next((s for s in self.steps if s.fit and s.fit.facet == facet and step in self._sources(facet, s)), None)
+
+    def _through(self, facet: str, found: Iterable[Step]) -> tuple[Step, ...]:
+        return tuple(o for s in found for o in ((s,) if s.capability is not None else self._sources(facet, s)))
+
+    def _sources(self, facet: str, step: Step) -> tuple[Step, ...]:
+        return self._through(facet, self.makers(facet, step))
 
     def branched(self, facet: str, at: Step) -> bool:
         """Whether the facet arrives at a step as one value per branch."""
@@ -45,4 +54,4 @@ class Sight:
 def makes(step: Step) -> tuple[str, ...]:
     if step.capability is not None:
         return step.capability.output_facets
-    return step.facets if step.name == JOIN else ()
+    return step.facets if step.name == JOIN or step.fits else ()

@@ -7,6 +7,7 @@ from typing import Any
 
 from planner.assembly.branches import Branches
 from planner.assembly.layout import Step
+from planner.assembly.limits import Fit, fitting_expression
 from planner.assembly.request import PlanRequest
 from planner.assembly.sight import Sight
 from planner.assembly.targets import Target, is_list_facet
@@ -28,6 +29,19 @@ def join_transform(step: Step, sight: Sight, request: PlanRequest, ids: Mapping[
                 "required": False,
             }
             for facet in step.facets
+        },
+    }
+
+
+def fit_transform(fit: Fit, step: Step, sight: Sight, ids: Mapping[str, str]) -> dict[str, Any]:
+    """Return the transformation that shortens a facet's texts to the limits that its maker cannot promise."""
+    makers = [ids[maker.name] for maker in sight.makers(fit.facet, step)]
+    return {
+        "engine": "jmespath",
+        "properties": {fit.facet: fitting_expression(fit)},
+        "omitNull": True,
+        "provenance": {
+            pointer(fit.facet): {"facet": fit.facet, "key": fit.facet, "nodeIds": makers, "required": False}
         },
     }
 

@@ -6,25 +6,14 @@ To add a check, write a function from the case to diagnostics and put it into `C
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
 
+from planner.assembly.case import Case as Case
+from planner.assembly.case import at_node, latest
+from planner.assembly.constraints import constraints_met
 from planner.assembly.diagnostics import Diagnostic, merge
-from planner.assembly.request import BUILT_KINDS, PlanRequest, refusal_of
-from planner.assembly.targets import Target
-from planner.contracts.capabilities import RegistrySnapshot
-from planner.contracts.compiler import UnsatisfiableError, conjoin
+from planner.assembly.proof import contract_met, inputs_fit, limits_kept, promises_kept
+from planner.assembly.request import REQUIRABLE_KINDS, refusal_of
 from planner.plan.graph import Node, PlanGraph
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """A plan and what it is held against."""
-
-    plan: PlanGraph
-    request: PlanRequest
-    registry: RegistrySnapshot
-    targets: tuple[Target, ...]
 
 
 def validate_plan(case: Case) -> tuple[Diagnostic, ...]:
@@ -33,12 +22,26 @@ def validate_plan(case: Case) -> tuple[Diagnostic, ...]:
 
 
 def _kinds_and_executors(case: Case) -> Iterator[Diagnostic]:
-    """Check that a capability node names a capability, a virtual one does not, and a transformation says how."""
+    """Check that a capability node names a capability, a virtual one does not, and that each says what it does."""
     for node in case.plan.nodes:
-        if node.virtual == (node.capability_id is not None):
-            yield _at(node, "executor_mismatch", "the executor and the capability of the node do not agree")
+        alone = node.virtual or node.kind == "fallback"
+        if alone == (node.capability_id is not None):
+            yield at_node(node, "executor_mismatch", "the executor and the capability of the node do not agree")
         if node.kind == "transformation" and node.virtual and node.transform is None:
-            yield _at(node, "transform_missing", "the transformation does not say what it does")
+            yield at_node(node, "transform_missing", "the transformation does not say what it does")
+        if node.kind == "routing":
+            yield from _routes_lead_on(case.plan, node)
+
+
+def _routes_lead_on(plan: PlanGraph, node: Node) -> Iterator[Diagnostic]:
+    """Check that a routing node has routes with conditions, and that they lead where its edges lead."""
+    routing = node.routing or {}
+    targets = [route["to"] for route in routing.get("routes", ())]
+    if not targets or any(not route.get("condition") for route in routing["routes"]):
+        yield at_node(node, "routing_incomplete", "the routing has no routes, or one without a condition")
+    ways = {*targets, *([routing["elseTo"]] if routing.get("elseTo") else [])}
+    for way in sorted(ways ^ set(plan.children(node.id))):
+        yield at_node(node, "routing_mismatch", f"its routes and its edges do not agree about {way}")
 
 
 def _result_reached(case: Case) -> Iterator[Diagnostic]:
@@ -52,7 +55,7 @@ def _result_reached(case: Case) -> Iterator[Diagnostic]:
     before = set(case.plan.ancestors(output))
     for node in case.plan.nodes:
         if node.id != output and node.id not in before:
-            yield _at(node, "output_not_reached", "the node does not lead to the result")
+            yield at_node(node, "output_not_reached", "the node does not lead to the result")
 
 
 def _inputs_available(case: Case) -> Iterator[Diagnostic]:
@@ -61,7 +64,7 @@ def _inputs_available(case: Case) -> Iterator[Diagnostic]:
         there = set(case.request.given).union(*(case.plan.node(a).output_facets for a in case.plan.ancestors(node.id)))
         for facet in (*node.input_facets, *node.optional_input_facets):
             if facet not in there:
-                yield _at(node, "input_unavailable", f"nothing before the node gives it {facet}", facet)
+                yield at_node(node, "input_unavailable", f"nothing before the node gives it {facet}", facet)
 
 
 def _inputs_unambiguous(case: Case) -> Iterator[Diagnostic]:
@@ -70,27 +73,10 @@ def _inputs_unambiguous(case: Case) -> Iterator[Diagnostic]:
         if node.transform is not None:
             continue
         for facet in (*node.input_facets, *node.optional_input_facets):
-            makers = _latest(case.plan, facet, case.plan.ancestors(node.id))
-            if len(makers) > 1:
+            makers = latest(case.plan, facet, case.plan.ancestors(node.id))
+            if len(makers) > 1 and not _one_way_each(case.plan, makers):
                 told = f"{', '.join(makers)} give the node {facet} side by side"
-                yield _at(node, "input_ambiguous", told, facet)
-
-
-def _inputs_fit(case: Case) -> Iterator[Diagnostic]:
-    """Check that what a node makes of a facet can be what the next one takes."""
-    for node in case.plan.nodes:
-        if node.transform is not None:
-            continue
-        for facet in (*node.input_facets, *node.optional_input_facets):
-            for maker in _latest(case.plan, facet, case.plan.ancestors(node.id)):
-                try:
-                    conjoin(
-                        _part(case, case.plan.node(maker).output_schema, facet), _part(case, node.input_schema, facet)
-                    )
-                except UnsatisfiableError as error:
-                    yield _at(
-                        node, "schema_incompatible", f"{maker} makes {facet} in a form it refuses: {error}", facet
-                    )
+                yield at_node(node, "input_ambiguous", told, facet)
 
 
 def _targets_covered(case: Case) -> Iterator[Diagnostic]:
@@ -114,7 +100,9 @@ def _transform_sources(case: Case) -> Iterator[Diagnostic]:
             facet, makers = source["facet"], source["nodeIds"]
             lost = [m for m in makers if m not in before or facet not in case.plan.node(m).output_facets]
             if lost or (not makers and facet not in case.request.given):
-                yield _at(node, "transform_source_missing", f"{facet} does not arrive from {', '.join(lost)}", facet)
+                yield at_node(
+                    node, "transform_source_missing", f"{facet} does not arrive from {', '.join(lost)}", facet
+                )
 
 
 def _capabilities_usable(case: Case) -> Iterator[Diagnostic]:
@@ -126,14 +114,69 @@ def _capabilities_usable(case: Case) -> Iterator[Diagnostic]:
             capability = case.registry.get(name)
             refusal = "not registered" if capability is None else refusal_of(capability, case.request)
             if refusal:
-                yield _at(node, "capability_unusable", f"the capability {name} may not be used: {refusal}")
+                yield at_node(node, "capability_unusable", f"the capability {name} may not be used: {refusal}")
 
 
-def _constraints(case: Case) -> Iterator[Diagnostic]:
+def _capabilities_able(case: Case) -> Iterator[Diagnostic]:
+    """Check that a node's capability, and each that may take its place, makes what the node says of what it takes."""
+    for node in case.plan.nodes:
+        there = {
+            *case.request.given,
+            *(f for a in case.plan.ancestors(node.id) for f in case.plan.node(a).output_facets),
+        }
+        for name in (node.capability_id, *node.alternatives):
+            capability = case.registry.get(name or "")
+            if capability is None:
+                continue
+            makes = {*capability.output_facets, *(capability.supported_facets if node.derived_from == name else ())}
+            if not set(node.output_facets) <= makes or not set(capability.input_facets) <= there:
+                yield at_node(node, "capability_unfit", f"{name} does not make that of what arrives")
+            elif name == node.capability_id and (capability.kind, capability.version) != (
+                node.kind,
+                node.capability_version,
+            ):
+                yield at_node(node, "capability_unfit", f"{name} is of another kind or version than the node says")
+
+
+def _deliverables_reviewed(case: Case) -> Iterator[Diagnostic]:
+    """Check that a node behind each maker of a deliverable reviews it, where the registry has one that could."""
+    if not case.reviewed or case.request.forbids("validation"):
+        return
+    for target in case.targets:
+        for node in case.plan.nodes:
+            mine = target.produced and node.kind == "execution" and target.facet in node.output_facets
+            if mine and not _reviewed(case, node, target.facet) and _reviewers(case, node, target.facet):
+                yield at_node(node, "review_missing", f"nobody reviews {target.facet} behind it", target.facet)
+
+
+def _reviewed(case: Case, node: Node, facet: str) -> bool:
+    """Whether a node behind this one reads its value of the facet to judge it, or makes it anew."""
+    behind = [case.plan.node(n) for n in case.plan.descendants(node.id)]
+    takers = [
+        n for n in case.plan.nodes if n.kind == "validation" and facet in (*n.input_facets, *n.optional_input_facets)
+    ]
+    # One that was chosen for what it makes reviews as well, wherever it stands.
+    judged = any(n in behind or "reviews" not in n.metadata for n in takers)
+    return judged or any(n.kind == "execution" and facet in n.output_facets for n in behind)
+
+
+def _reviewers(case: Case, node: Node, facet: str) -> bool:
+    before = [case.plan.node(n) for n in case.plan.ancestors(node.id)]
+    there = set(case.request.given).union(*(n.output_facets for n in before))
+    return any(
+        c.kind == "validation"
+        and facet in (*c.input_facets, *c.optional_input_facets)
+        and set(c.input_facets) <= there
+        and refusal_of(c, case.request) is None
+        for c in case.registry.capabilities
+    )
+
+
+def _policies(case: Case) -> Iterator[Diagnostic]:
     """Check the envelope's topology and selection."""
     policy, kinds = case.request.policy, {node.kind for node in case.plan.nodes}
     for kind in policy.required_kinds or ():
-        if kind not in kinds and kind in BUILT_KINDS:
+        if kind not in kinds and kind in REQUIRABLE_KINDS:
             yield _policy("required_kind_missing", f"The plan has no {kind} node.", "topology/requiredKinds")
     for kind in policy.forbidden_kinds or ():
         if kind in kinds:
@@ -152,11 +195,17 @@ CHECKS: Mapping[str, Callable[[Case], Iterable[Diagnostic]]] = {
     "result reached": _result_reached,
     "inputs available": _inputs_available,
     "inputs unambiguous": _inputs_unambiguous,
-    "inputs fit": _inputs_fit,
+    "inputs fit": inputs_fit,
+    "promises kept": promises_kept,
+    "limits kept": limits_kept,
+    "contract met": contract_met,
     "targets covered": _targets_covered,
     "transform sources": _transform_sources,
     "capabilities usable": _capabilities_usable,
-    "constraints": _constraints,
+    "capabilities able": _capabilities_able,
+    "constraints met": constraints_met,
+    "deliverables reviewed": _deliverables_reviewed,
+    "policies": _policies,
 }
 """The checks by name, in the order in which they are made. That there is no ring the graph itself makes sure of."""
 
@@ -170,19 +219,16 @@ def depth(plan: PlanGraph) -> int:
     return max(deep.values(), default=0)
 
 
-def _latest(plan: PlanGraph, facet: str, among: Iterable[str]) -> list[str]:
-    makers = [node_id for node_id in among if facet in plan.node(node_id).output_facets]
-    hidden = {earlier for maker in makers for earlier in plan.ancestors(maker)}
-    return [maker for maker in makers if maker not in hidden]
-
-
-def _part(case: Case, schema: Mapping[str, Any], facet: str) -> Any:
-    properties = schema.get("properties", {})
-    return properties.get(case.request.catalogue.get(facet).property_key, properties.get(facet, {}))
-
-
-def _at(node: Node, code: str, message: str, facet: str | None = None) -> Diagnostic:
-    return Diagnostic(code, f"{node.id}: {message}.", node_stage=node.id, capability_id=node.capability_id, facet=facet)
+def _one_way_each(plan: PlanGraph, makers: Iterable[str]) -> bool:
+    """Whether the makers lie on different ways of one routing, so that only one of them makes anything."""
+    for node in plan.nodes:
+        if node.kind != "routing":
+            continue
+        ways = plan.children(node.id)
+        taken = [[w for w in ways if w == maker or w in plan.ancestors(maker)] for maker in makers]
+        if all(len(way) == 1 for way in taken) and len({way[0] for way in taken}) == len(taken):
+            return True
+    return False
 
 
 def _policy(code: str, message: str, place: str) -> Diagnostic:

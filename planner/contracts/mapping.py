@@ -139,6 +139,11 @@ def demand(place: Place, candidate: Candidate, *, items: int | None = None, star
             return _as_object(_open(schema))
 
 
+def projection(schema: Any) -> tuple[str, ...] | None:
+    """Return the members that are picked for a place of this schema, None where the value is taken as it is."""
+    return tuple(merged(schema).get("properties", {})) if _projects(schema) else None
+
+
 def normalised(name: str) -> str:
     """Return a name without case and separators: `post_copy` and `postCopy` are the same."""
     return re.sub(r"[^a-z0-9]", "", name.lower())

@@ -35,12 +35,15 @@ def plan_from_json(doc: Mapping[str, Any]) -> PlanGraph:
 
 
 def plan_hash(plan: PlanGraph) -> str:
-    """Return a digest of what the plan does, whatever its version, metadata and scores: equal plans run alike."""
+    """Return a digest of what the plan does: equal plans run alike.
+
+    Version, metadata, scores and the order in which nodes and edges are listed do not count.
+    """
     nodes = [
         (n.identity.as_json(), n.capability_version, n.output_schema, list(n.instructions), n.transform, n.routing)
-        for n in plan.nodes
+        for n in sorted(plan.nodes, key=lambda node: node.id)
     ]
-    return digest([nodes, [[e.source, e.target, e.reason] for e in plan.edges]])
+    return digest([nodes, sorted([e.source, e.target, e.reason] for e in plan.edges)])
 
 
 def node_to_json(node: Node) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 A `transformation` node carries its expressions in the plan: `{"engine": "jmespath", "properties": {name: expression}}`
 for an object, or `{"expression": …}` for a root of another kind. Besides the standard functions they may use
-`pick(object, names)`, which keeps the named members that are there and leaves anything but an object as it is.
+`pick(object, names)`, which keeps the named members that are there and leaves anything but an object as it is, and
+`shorten(value, path, length)`, which cuts the texts at a path of member names; lists are gone through on the way.
 """
 
 from __future__ import annotations
@@ -32,6 +33,33 @@ class _Functions(Functions):
     @signature({"types": []}, {"types": ["array"]})
     def _func_pick(self, value: Any, names: list[str]) -> Any:
         return {name: value[name] for name in names if name in value} if isinstance(value, dict) else value
+
+    @signature({"types": []}, {"types": ["array"]}, {"types": ["number"]})
+    def _func_shorten(self, value: Any, path: list[str], longest: int) -> Any:
+        return _shortened(value, path, longest)
+
+
+def _shortened(value: Any, path: Sequence[str], longest: int) -> Any:
+    """Return the value with the texts at `path` cut to `longest` characters, at a word's end where there is one."""
+    if isinstance(value, list):
+        return [_shortened(item, path, longest) for item in value]
+    if path:
+        name = path[0]
+        return {**value, name: _shortened(value[name], path[1:], longest)} if _has(value, name) else value
+    if not isinstance(value, str) or len(value) <= longest:
+        return value
+    kept = value[:longest]
+    return (kept if value[longest].isspace() else _whole_words(kept)).rstrip()
+
+
+def _has(value: Any, name: str) -> bool:
+    return isinstance(value, dict) and name in value
+
+
+def _whole_words(text: str) -> str:
+    words = text.rsplit(maxsplit=1)
+    # Half of the text is too much to give up for one word.
+    return words[0] if len(words) == 2 and len(words[0]) >= len(text) // 2 else text
 
 
 _OPTIONS = jmespath.Options(custom_functions=_Functions())

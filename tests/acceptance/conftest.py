@@ -29,8 +29,9 @@ def _provider() -> Iterator[FakeOpenAI]:
 
 @pytest.fixture(scope="session")
 def flex_up_with_model(_provider: FakeOpenAI) -> Iterator[Stack]:
-    """`flex up` whose AI capabilities ask the provider."""
-    yield from _running(OPENAI_API_KEY="sk-acceptance", OPENAI_BASE_URL=_provider.base_url)
+    """`flex up` whose AI capabilities ask the provider; its planner does not, so that each request is an agent's."""
+    settings = {"OPENAI_API_KEY": "sk-acceptance", "FLEX_PLANNER_MODE": "deterministic"}
+    yield from _running(OPENAI_BASE_URL=_provider.base_url, **settings)
 
 
 @pytest.fixture

@@ -112,7 +112,7 @@ def test_a_planner_that_dies_three_times_is_poison(loop: Loop, monkeypatch: pyte
         tried.append(1)
         raise WorkerDiedError
 
-    monkeypatch.setattr("tasks.planning.assemble_plan", die)
+    monkeypatch.setattr("tasks.planning.plan_in_mode", die)
     run_id = loop.submit(linkedin_envelope())
     assert loop.settle(run_id).status == "failed"
     assert len(tried) == 3
@@ -124,7 +124,7 @@ def test_a_planner_that_breaks_says_so_at_once(loop: Loop, monkeypatch: pytest.M
     def break_(*_: Any) -> Any:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("tasks.planning.assemble_plan", break_)
+    monkeypatch.setattr("tasks.planning.plan_in_mode", break_)
     run_id = loop.submit(linkedin_envelope())
     loop.drain()
     types = [frame["type"] for frame in loop.frames(run_id)]

@@ -61,7 +61,7 @@ def test_a_submitted_envelope_is_a_run_that_can_be_read(client: FlaskClient, env
     shown = client.get(reply.headers["Location"])
     assert shown.headers["Cache-Control"] == "no-store"
     snapshot = shown.get_json()
-    assert {"ok", "run", "output", "planVersions", "latestSnapshot", "nodes"} <= snapshot.keys()
+    assert {"ok", "run", "output", "planVersions", "latestSnapshot", "nodes", "planDrafts"} <= snapshot.keys()
     assert snapshot["run"]["envelope"] == envelope
     assert snapshot["run"]["correlationId"] == "order-7"
     # And its log has begun

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from itertools import chain, combinations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planner.assembly.reachability import Option, cheapest, forward, layers, reachable_set, undominated
+from planner.assembly.landmarks import find_landmarks
+from planner.assembly.reachability import Option, forward, layers, reachable_set
+from planner.assembly.rows import Bits, Row, distances, undominated
 from planner.assembly.search import find_best
 
 FACETS = "abcdefg"
@@ -32,6 +34,7 @@ def brute_force(options: list[Option], given_facets: frozenset[str], targets: fr
     return min(costs, default=None)
 
 
+@settings(max_examples=300)
 @given(registries(), SOME, SOME)
 def test_the_cheapest_solution_is_found_whenever_there_is_one(
     options: list[Option], given_facets: frozenset[str], targets: frozenset[str]
@@ -99,18 +102,36 @@ def test_the_reachable_set_holds_every_cheapest_solution(
 
 
 def test_options_that_another_one_replaces_are_left_out() -> None:
-    # Given options that make less, need more, or cost more than the first
-    best = Option("best", frozenset("a"), frozenset("bc"), 2)
-    worse = [
-        Option("less", frozenset("a"), frozenset("b"), 2),
-        Option("more", frozenset("ad"), frozenset("bc"), 2),
-        Option("dear", frozenset("a"), frozenset("bc"), 3),
-        Option("twin", frozenset("a"), frozenset("bc"), 2),
-        Option("idle", frozenset(), frozenset("z"), 0),
-    ]
-    cheap = Option("cheap", frozenset("a"), frozenset("b"), 1)
+    # Given rows that make less, need more, or cost more than the first
+    bits = Bits()
+
+    def row(name: str, needs: str, makes: str, cost: int) -> Row:
+        return Row(cost, name, bits.of(needs), bits.of(makes))
+
+    best = row("best", "a", "bc", 2)
+    worse = [row("less", "a", "b", 2), row("more", "ad", "bc", 2), row("dear", "a", "bc", 3), row("twin", "a", "bc", 2)]
+    idle, cheap = row("idle", "", "z", 0), row("cheap", "a", "b", 1)
+    # When
+    left = undominated([*worse, idle, cheap, best], bits.of("bc"), frozenset(["dear"]))
     # Then only those remain that are better at something, and what has to stay
-    assert undominated([*worse, cheap, best], "bc", frozenset(["dear"])) == (worse[2], cheap, best)
+    assert [found.name for found in left] == ["cheap", "best", "dear"]
+
+
+@given(registries(), SOME, SOME)
+def test_landmarks_never_promise_more_than_the_cheapest_solution_costs(
+    options: list[Option], given_facets: frozenset[str], targets: frozenset[str]
+) -> None:
+    # Given
+    bits, best = Bits(), brute_force(options, given_facets, targets)
+    rows = [Row(o.cost, o.name, bits.of(o.needs), bits.of(o.makes)) for o in options]
+    if best is None:
+        return
+    # When
+    found = find_landmarks(rows, bits.of(given_facets), bits.of(targets))
+    # Then
+    assert sum(mark.price for mark in found) <= best
+    spent = {o.name: sum(mark.price for mark in found if o.name in mark.names) for o in options}
+    assert all(spent[o.name] <= o.cost for o in options)
 
 
 def test_a_ring_of_options_that_feed_each_other_is_no_solution() -> None:
@@ -147,6 +168,10 @@ def test_equal_costs_go_to_fewer_options_and_then_to_the_earlier_name() -> None:
 
 
 def test_the_lower_bound_is_the_dearest_chain() -> None:
-    options = [Option("p", frozenset(), frozenset("a"), 2), Option("q", frozenset("a"), frozenset("b"), 3)]
-    assert cheapest(options, ["c"]) == {"c": 0, "a": 2, "b": 5}
-    assert cheapest(options, [], frozenset("p"))["b"] == 3
+    bits = Bits()
+    rows = [Row(2, "p", 0, bits.of("a")), Row(3, "q", bits.of("a"), bits.of("b"))]
+    # When
+    found = distances(rows, bits.of("c"))
+    # Then
+    assert {name: found.costs[bits.of(name)] for name in "cab"} == {"c": 0, "a": 2, "b": 5}
+    assert found.starts == {"p": 0, "q": 2}

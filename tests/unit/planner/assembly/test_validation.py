@@ -93,7 +93,8 @@ def test_harm_is_found(harm: Callable[[PlanGraph], PlanGraph], code: str) -> Non
 @pytest.mark.parametrize(
     ("members", "code"),
     [
-        ({"required_kinds": ("routing", "fallback")}, None),
+        ({"required_kinds": ("routing",)}, "required_kind_missing"),
+        ({"required_kinds": ("fallback",)}, None),
         ({"required_kinds": ("validation", "branch")}, None),
         ({"forbidden_kinds": ("branch",)}, "forbidden_kind_used"),
         ({"require": ("x.y",)}, "required_capability_missing"),
