@@ -20,8 +20,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 WINDOW_SECONDS = 60
-SECONDS_FOR_REDIS = 0.25
-SECONDS_OF_REST = 2.0
+SECONDS_FOR_REDIS = 0.1
+SECONDS_OF_REST = 5.0
 MOST_SUBJECTS = 10_000
 KEY = "flex:rate:{}:{}"
 

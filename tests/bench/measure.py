@@ -9,9 +9,9 @@ from typing import Any
 
 from models.settings import get_settings
 from models.telemetry import configure_logging
-from tests.bench.memory import mebibytes
 from tests.bench.messages import sizes
 from tests.bench.planning import planning
+from tests.bench.processes import mebibytes, per_run, processor_seconds
 from tests.bench.statistic import percentiles
 from tests.bench.systems import Bare, Flex, System, at_once, in_a_row, workers
 
@@ -36,7 +36,7 @@ def main() -> None:
         one: dict[str, dict[str, Any]] = {system.name: {} for system in systems}
         for system in systems:
             with workers(system) as running:
-                one[system.name] |= _empty(system, given.scale)
+                one[system.name] |= _empty(system, running, given.scale)
                 one[system.name]["memory_mib"] = mebibytes(running)
                 if number == 0:
                     messages[system.name] = sizes(system, scaled(COUNTED, given.scale))
@@ -53,12 +53,19 @@ def scaled(count: int, scale: float) -> int:
     return max(3, round(count * scale))
 
 
-def _empty(system: System, scale: float) -> dict[str, float]:
+def _empty(system: System, running: list[int], scale: float) -> dict[str, float | None]:
     """Measure with nodes that do nothing: throughput of many runs at once, durations of runs one after another."""
     count = scaled(AT_ONCE, scale)
+    used = processor_seconds(running)
     rate = count / at_once(system, count)
+    took = per_run(used, processor_seconds(running), count)
     alone = percentiles(in_a_row(system, scaled(IN_A_ROW, scale)))
-    return {"runs_per_second": round(rate, 2), "nodes_per_second": round(rate * NODES, 1), **alone}
+    return {
+        "runs_per_second": round(rate, 2),
+        "nodes_per_second": round(rate * NODES, 1),
+        "processor_ms_per_run": took,
+        **alone,
+    }
 
 
 def _slow(system: System, scale: float) -> dict[str, float]:

@@ -13,8 +13,11 @@ import subprocess
 import sys
 
 from models.settings import child_environ
-from tests.bench.report import read, write
+from tests.bench.report import judged, read, write
 from tests.bench.servers import ROOT, bench_environ
+
+LIMITS = {"p99_ms": 25, "kib_per_client": 30}
+"""What is to be reached with 1 000 clients."""
 
 
 def main() -> None:
@@ -43,6 +46,9 @@ def main() -> None:
                 figures.append(json.loads(line))
     if process.returncode:
         sys.exit(f"the relay could not be measured: its process ended with {process.returncode}")
+    for found in figures:
+        if found["clients"] == 1000:
+            print(judged({name: (found[name], "<", limit) for name, limit in LIMITS.items()}))
     if given.json:
         write(given.json, {**(read(given.json) or {}), "relay": figures})
 

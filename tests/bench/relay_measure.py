@@ -107,13 +107,17 @@ async def _listen(
 
 
 async def _reachable(port: int) -> None:
+    """Wait until the web process itself answers: the port is open before it is there."""
     for _ in range(300):
         try:
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
         except OSError:
             await asyncio.sleep(0.1)
-        else:
-            writer.close()
+            continue
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        answer = await reader.readline()
+        writer.close()
+        if b" 200 " in answer:
             return
     raise TimeoutError("the web process does not answer")
 

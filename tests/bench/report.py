@@ -54,12 +54,21 @@ def _sync_milliseconds() -> dict[str, float]:
 
 def row(name: str, values: Sequence[float | str | None]) -> str:
     """Return a line of a table; a dash for what was not measured."""
-    return f"  {name:42}" + "".join(f"{_cell(value):>14}" for value in values)
+    return f"  {name:46}" + "".join(f"{_cell(value):>14}" for value in values)
 
 
 def table(names: Mapping[str, str], columns: Sequence[Mapping[str, float | None]]) -> str:
     """Return a line for each of `names`, with its value in each column."""
     return "\n".join(row(label, [column.get(name) for column in columns]) for name, label in names.items())
+
+
+def judged(targets: Targets) -> str:
+    """Return a line for each target: what was found, what was to be reached, and whether it was."""
+    lines = []
+    for name, (value, sign, limit) in targets.items():
+        reached = value is not None and (value >= limit if sign == ">=" else value < limit)
+        lines.append(f"  {name}: {value} (to reach: {sign} {limit}) {'reached' if reached else 'not reached'}")
+    return "\n".join(lines)
 
 
 def write(path: str, figures: Mapping[str, Any]) -> None:

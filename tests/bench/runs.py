@@ -14,7 +14,7 @@ import sys
 from typing import Any
 
 from models.settings import child_environ
-from tests.bench.report import Targets, conditions, row, table, write
+from tests.bench.report import Targets, conditions, judged, row, table, write
 from tests.bench.servers import ROOT, bench_environ
 from tests.bench.statistic import medians
 
@@ -26,6 +26,7 @@ ROWS = {
     "slow_seconds": "many at once, 100 ms nodes, s",
     "slow_overhead_seconds": "  of that above the critical path, s",
     "slow_alone_overhead_ms": "one alone, 100 ms nodes: above it, ms",
+    "processor_ms_per_run": "processor time of all its processes, ms/run",
     "memory_mib": "memory of all its processes, MiB",
     "messages_per_run": "messages per run",
     "body_bytes_per_run": "bytes of their bodies per run",
@@ -33,7 +34,15 @@ ROWS = {
     "largest_queued_bytes": "largest message on the queue, bytes",
     "live_bytes_per_run": "bytes of live frames per run",
 }
-RATIOS = ("runs_per_second", "p50_ms", "p95_ms", "slow_seconds", "memory_mib", "body_bytes_per_run")
+RATIOS = (
+    "runs_per_second",
+    "p50_ms",
+    "p95_ms",
+    "slow_seconds",
+    "processor_ms_per_run",
+    "memory_mib",
+    "body_bytes_per_run",
+)
 
 
 def main() -> None:
@@ -83,6 +92,9 @@ def print_figures(figures: dict[str, Any]) -> None:
     print(row("", ("p50_ms", "p95_ms")))
     for name, took in figures["planning"].items():
         print(row(name, tuple(took.values())))
+    if figures["conditions"]["scale"] < 1:
+        print("\na trial at less than scale 1: nothing is held against what is to be reached")
+        return
     flex = summary["flex"]
     targets: Targets = {
         "throughput of the bare canvas": (compared["runs_per_second"], ">=", 1.2),
@@ -90,10 +102,8 @@ def print_figures(figures: dict[str, Any]) -> None:
         "100 runs of 100 ms nodes, s": (flex["slow_seconds"], "<", 2.5),
         "largest body, bytes": (flex["largest_body_bytes"], "<", 2048),
     }
-    print("\nto reach, at scale 1 on a quiet machine\n")
-    for name, (value, sign, limit) in targets.items():
-        reached = value is not None and (value >= limit if sign == ">=" else value < limit)
-        print(f"  {name}: {value} (to reach: {sign} {limit}) {'reached' if reached else 'not reached'}")
+    print("\nto reach, on a quiet machine\n")
+    print(judged(targets))
 
 
 if __name__ == "__main__":

@@ -138,13 +138,18 @@ def test_a_plan_that_comes_with_the_cancel_is_refused_whole(
     assert loop.nodes(run_id) == {}
 
 
+def waiting_for_a_person(loop: Loop) -> str:
+    """Return a run that waits for a person's output for its first node."""
+    loop.agents.on("a", gives(), gives())
+    run_id = loop.install(make_chain("a", "b"))
+    assert loop.settle(run_id).status == "awaiting_hitl"
+    return run_id
+
+
 def test_an_answer_that_comes_with_the_cancel_does_not_bring_the_run_back(loop: Loop) -> None:
-    """Seen to fail with the check of the run's status taken out of `resolve`: an ended run gets an answer."""
+    """Seen to fail with the check of the run's status taken out of `resolve`: the cancelled run runs on."""
     for _ in range(ROUNDS):
-        # Given a run that waits for a person
-        loop.agents.on("a", gives(), gives())
-        run_id = loop.install(make_chain("a", "b"))
-        assert loop.settle(run_id).status == "awaiting_hitl"
+        run_id = waiting_for_a_person(loop)
         accepted: list[bool] = []
 
         def answer(run_id: str = run_id, accepted: list[bool] = accepted) -> None:
@@ -157,6 +162,12 @@ def test_an_answer_that_comes_with_the_cancel_does_not_bring_the_run_back(loop: 
         ends_once(loop, run_id, as_one_of={"cancelled"})
         resolved = [f for f in loop.told(run_id, "hitl_resolved") if f["payload"].get("status") == "resolved"]
         assert len(resolved) <= len(accepted)
+    # And one that comes right behind the cancel is refused
+    run_id = waiting_for_a_person(loop)
+    loop.cancel(run_id)
+    with pytest.raises(InvalidRunStateError):
+        loop.answer(run_id, output={"a_text": "by hand"})
+    ends_once(loop, run_id, as_one_of={"cancelled"})
 
 
 # -- F27: what breaks a lane outside of its agent

@@ -48,7 +48,7 @@ USED = {"promptTokens": 120, "completionTokens": 80}
     ids=["429", "500", "dropped", "dropped midway"],
 )
 def test_a_passing_failure_costs_no_attempt_and_is_paid_for_once(loop: Loop, model: FakeOpenAI, bad: Step) -> None:
-    """Seen to fail with TRIES at 1 in `tasks.agents.retries`: the node is retried, with an event of its own."""
+    """Seen to fail with MAX_TRIES at 1: the node is retried, with an event of its own."""
     # Given a server that fails once, then answers
     model.play(bad, fake.OK)
     run_id = loop.install(lone())

@@ -96,10 +96,7 @@ def test_what_a_dead_worker_did_in_the_world_is_done_once(crew: Crew, tmp_path: 
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("point", ["before_publish", "after_publish"])
 def test_lanes_are_walked_once_although_their_publisher_dies(crew: Crew, point: str, tmp_path: Path) -> None:
-    """Seen to fail: before publishing, with the republishing of unclaimed nodes taken out of `next_step`, the other
-
-    lanes are never offered; after it, with the status taken out of TAKE, the doubled message starts its node again.
-    """
+    """Seen to fail with the republishing of unclaimed nodes taken out of `next_step`: lanes are never offered again."""
     # Given a worker that is killed between the commit of its lanes and their messages, or right behind those
     frames, deaths = run_under(crew, f"{point}:kill9", tmp_path, deaths=1)
     # Then every lane is walked, and each node has started as often as it was lost, and once more

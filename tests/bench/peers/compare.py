@@ -18,7 +18,7 @@ from tests.bench.runs import ROWS
 from tests.bench.servers import ROOT, bench_environ
 from tests.bench.statistic import medians
 
-SHOWN = {name: ROWS[name] for name in ("runs_per_second", "nodes_per_second", "p50_ms", "p95_ms", "memory_mib")}
+COMPARED = ("runs_per_second", "nodes_per_second", "p50_ms", "p95_ms", "processor_ms_per_run", "memory_mib")
 
 
 def main() -> None:
@@ -81,7 +81,7 @@ def _print(told: dict[str, Any], peers: dict[str, Any], ours: dict[str, Any] | N
         columns = {"flex": ours["summary"]["flex"], "bare": ours["summary"]["bare"], **peers}
     print("medians of the rounds\n")
     print(row("", list(columns)))
-    print(table(SHOWN, list(columns.values())))
+    print(table({name: ROWS[name] for name in COMPARED}, list(columns.values())))
     for peer in peers if ours else ():
         ratio = columns["flex"]["runs_per_second"] / peers[peer]["runs_per_second"]
         print(f"\nratio flex / {peer}: throughput {ratio:.2f}, ", end="")

@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager
 from threading import BrokenBarrierError
 from typing import Any
 
-from tests.bench.memory import mebibytes
+from tests.bench.processes import mebibytes, per_run, processor_seconds
 from tests.bench.statistic import percentiles
 
 PROCESSES, THREADS, NODES = 2, 32, 8
@@ -42,10 +42,14 @@ def measure(opened: Opened, prepare: Callable[[str], None]) -> None:
         worker.start()
     try:
         gate.wait(SECONDS_TO_START)
+        ids = [worker.pid for worker in workers if worker.pid]
+        used = processor_seconds(ids)
+        gate.wait(SECONDS_TO_START)
         began = time.perf_counter()
         gate.wait(SECONDS_TO_RUN)
         seconds = time.perf_counter() - began
-        memory = mebibytes(worker.pid for worker in workers if worker.pid)
+        took = per_run(used, processor_seconds(ids), at_once)
+        memory = mebibytes(ids)
         gate.wait(SECONDS_TO_START)
     except BrokenBarrierError:
         sys.exit("a process of the peer ended early; what it said stands above")
@@ -53,7 +57,8 @@ def measure(opened: Opened, prepare: Callable[[str], None]) -> None:
     for worker in workers:
         worker.join()
     rate = {"runs_per_second": round(at_once / seconds, 2), "nodes_per_second": round(at_once * NODES / seconds, 1)}
-    sys.stdout.write(json.dumps({**rate, **alone, "memory_mib": memory}) + "\n")
+    measured = {**rate, **alone, "processor_ms_per_run": took, "memory_mib": memory}
+    sys.stdout.write(json.dumps(measured) + "\n")
 
 
 def _work(opened: Opened, url: str, number: int, share: int, in_a_row: int, gate: Any, results: Any) -> None:
@@ -61,6 +66,7 @@ def _work(opened: Opened, url: str, number: int, share: int, in_a_row: int, gate
     try:
         with opened(url, number) as run, ThreadPoolExecutor(THREADS) as threads:
             list(threads.map(run, _names("warm", number, THREADS)))
+            gate.wait(SECONDS_TO_START)
             gate.wait(SECONDS_TO_START)
             list(threads.map(run, _names("many", number, share)))
             gate.wait(SECONDS_TO_RUN)

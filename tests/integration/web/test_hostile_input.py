@@ -1,4 +1,9 @@
-"""Hostile documents and requests: each is refused with a problem, quickly, and nothing is stored or fetched."""
+"""Hostile documents and requests: each is refused with a problem, quickly, and nothing is stored or fetched.
+
+Seen to fail without their countermeasures: the slow patterns without `timeout=PATTERN_SECONDS` (schema_keywords.py),
+the older version without `_refuse_rollback` (repositories/capabilities.py), the ids without the replaced NUL
+(app/mutation.py), the body that drips in without the time limit (app/body.py).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""The matrix of callers, generated from the route table: who is let in, who is told why not, and who finds nothing."""
+"""The matrix of callers, generated from the route table: who is let in, who is told why not, and who finds nothing.
+
+It fails without `demand` in app/auth.py, without `state` in the look at a key, and for any route whose rule is loosened
+to let every key in.
+"""
 
 from __future__ import annotations
 
@@ -132,6 +136,8 @@ NAMES_NOTHING = {
     "events.ask_for_handshake",
 }
 """Guarded routes that name no thing which another tenant could own, neither in their address nor in their body."""
+
+OPEN_TO_ALL = {"health.live", "health.ready", "health.overview", "health.old_health", "health.older_health"}
 
 GUARDED = sorted(endpoint for endpoint, rule in RULES.items() if rule != OPEN)
 FOREIGN = sorted(set(GUARDED) - NAMES_NOTHING)
@@ -283,3 +289,15 @@ def test_a_key_is_kept_as_a_hash_and_its_use_is_noted_rarely(client: FlaskClient
         )
     client.get(f"{FLEX}/runs", headers=bearer(token))
     assert used() >= first
+
+
+def test_the_table_itself_is_strict(app: Flask) -> None:
+    # What only reads, whatever its method says
+    reading_posts = {"plan.preview_plan", "conditions.validate_condition"}
+    for route in app.url_map.iter_rules():
+        rule = RULES[route.endpoint]
+        changes = bool((route.methods or set()) - {"GET", "HEAD", "OPTIONS"}) and route.endpoint not in reading_posts
+        assert rule.mutation == changes, route.endpoint
+        # What changes something takes one scope, and nothing else than health is open
+        assert not changes or len(rule.scopes or ()) == 1, route.endpoint
+        assert (rule.scopes is None) == (route.endpoint in OPEN_TO_ALL), route.endpoint
