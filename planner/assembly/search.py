@@ -21,9 +21,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from planner.assembly.landmarks import Landmark, find_landmarks
-from planner.assembly.reachability import Option
 from planner.assembly.rows import (
-    Bits,
     Row,
     distances,
     distances_to,
@@ -44,33 +42,6 @@ class Found:
     cost: int
     exact: bool
     states: int
-
-
-@dataclass(frozen=True, slots=True)
-class Solution:
-    """What `find_best` returns: as `Found`, with options for rows."""
-
-    chosen: tuple[Option, ...]
-    cost: int
-    exact: bool
-    states: int
-
-
-def find_best(
-    options: Sequence[Option],
-    given: Iterable[str],
-    targets: Iterable[str],
-    pins: Iterable[str] = (),
-    *,
-    max_states: int = MAX_STATES,
-) -> Solution | None:
-    """Return the cheapest solution that makes every target and holds every pinned option, or None if there is none."""
-    bits, by_name = Bits(), {option.name: option for option in options}
-    rows = [Row(o.cost, o.name, bits.of(o.needs), bits.of(o.makes)) for o in options]
-    found = solve(rows, bits.of(given), bits.of(targets), frozenset(pins), max_states=max_states)
-    if found is None:
-        return None
-    return Solution(tuple(by_name[row.name] for row in found.chosen), found.cost, found.exact, found.states)
 
 
 def solve(
