@@ -53,6 +53,7 @@ bench: $(VENV)/.dev ## runs beside a bare Celery canvas, the relay, conditions; 
 	$(BIN)/python -m tests.bench.runs --json .flex/bench.json --scale $(SCALE) --rounds $(ROUNDS)
 	$(BIN)/python -m tests.bench.relay --json .flex/bench.json
 	$(BIN)/python -m tests.bench.conditions
+	$(BIN)/python -m tests.bench.planner
 
 bench-peers: $(VENV)/.dev ## LangGraph and DBOS on the same graph, in an environment of their own, if they can be had
 	$(BIN)/python -m tests.bench.peers.compare --json .flex/bench-peers.json --scale $(SCALE) --rounds $(ROUNDS)

@@ -19,12 +19,9 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from planner.assembly.landmarks import Landmark, find_landmarks
-from planner.assembly.reachability import Option
 from planner.assembly.rows import (
-    Bits,
     Row,
     distances,
     distances_to,
@@ -45,33 +42,6 @@ class Found:
     cost: int
     exact: bool
     states: int
-
-
-@dataclass(frozen=True, slots=True)
-class Solution:
-    """What `find_best` returns: as `Found`, with options for rows."""
-
-    chosen: tuple[Option, ...]
-    cost: int
-    exact: bool
-    states: int
-
-
-def find_best(
-    options: Sequence[Option],
-    given: Iterable[str],
-    targets: Iterable[str],
-    pins: Iterable[str] = (),
-    *,
-    max_states: int = MAX_STATES,
-) -> Solution | None:
-    """Return the cheapest solution that makes every target and holds every pinned option, or None if there is none."""
-    bits, by_name = Bits(), {option.name: option for option in options}
-    rows = [Row(o.cost, o.name, bits.of(o.needs), bits.of(o.makes)) for o in options]
-    found = solve(rows, bits.of(given), bits.of(targets), frozenset(pins), max_states=max_states)
-    if found is None:
-        return None
-    return Solution(tuple(by_name[row.name] for row in found.chosen), found.cost, found.exact, found.states)
 
 
 def solve(
@@ -206,32 +176,34 @@ class _Search:
         limit = _cost(first)
         self._price_out(limit)
         queue: list[_Entry] = []
+        seen: set[int] = set()
         known: dict[_Key, tuple[int, int, tuple[int, ...]]] = {}
-        self._push(queue, known, self.start, limit)
+        self._push(queue, seen, self.start, limit)
         for taken in range(max_states):
             if not queue:
                 break
             _, size, places, state = heapq.heappop(queue)
             picked = self._picked(state)
             unmet, made = self._unmet(picked)
-            if known[self._key(state, unmet, made)] < (_cost(picked), size, places):
-                continue
             if not unmet:
                 return picked, True, taken + 1
+            key, mine = self._key(state, unmet, made), (_cost(picked), size, places)
+            # Another state can become the same for less, so this one need not.
+            if key in known and known[key] < mine:
+                continue
+            known[key] = mine
             for grown in self._grow(state, unmet, made):
-                self._push(queue, known, grown, limit)
+                self._push(queue, seen, grown, limit)
         return first, False, max_states
 
-    def _push(self, queue: list[_Entry], known: dict[_Key, Any], state: int, limit: int) -> None:
-        """Put a state in the queue unless it costs too much or another one can become the same for less."""
-        bound = self._bound(state)
-        if bound > limit:
+    def _push(self, queue: list[_Entry], seen: set[int], state: int, limit: int) -> None:
+        """Put a state in the queue unless it is there or costs too much."""
+        if state in seen:
             return
-        picked = self._picked(state)
-        places = tuple(bit.bit_length() for bit in single_bits(state))
-        key, mine = self._key(state, *self._unmet(picked)), (_cost(picked), len(places), places)
-        if key not in known or mine < known[key]:
-            known[key] = mine
+        seen.add(state)
+        bound = self._bound(state)
+        if bound <= limit:
+            places = tuple(bit.bit_length() for bit in single_bits(state))
             heapq.heappush(queue, (bound, len(places), places, state))
 
     def _key(self, state: int, unmet: int, made: int) -> _Key:

@@ -139,14 +139,16 @@ def _capabilities_able(case: Case) -> Iterator[Diagnostic]:
 
 
 def _deliverables_reviewed(case: Case) -> Iterator[Diagnostic]:
-    """Check that a node behind each maker of a deliverable reviews it, where the registry has one that could."""
+    """Check that a node behind each maker of deliverables reviews one, where the registry has somebody who could."""
     if not case.reviewed or case.request.forbids("validation"):
         return
-    for target in case.targets:
-        for node in case.plan.nodes:
-            mine = target.produced and node.kind == "execution" and target.facet in node.output_facets
-            if mine and not _reviewed(case, node, target.facet) and _reviewers(case, node, target.facet):
-                yield at_node(node, "review_missing", f"nobody reviews {target.facet} behind it", target.facet)
+    targets = dict.fromkeys(target.facet for target in case.targets if target.produced)
+    for node in case.plan.nodes:
+        made = [facet for facet in targets if facet in node.output_facets] if node.kind == "execution" else []
+        if any(_reviewed(case, node, facet) for facet in made):
+            continue
+        for facet in [facet for facet in made if _reviewers(case, node, facet)][:1]:
+            yield at_node(node, "review_missing", f"nobody reviews {facet} behind it", facet)
 
 
 def _reviewed(case: Case, node: Node, facet: str) -> bool:

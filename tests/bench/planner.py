@@ -16,11 +16,10 @@ from itertools import chain, combinations
 from planner.assembly.choice import choose
 from planner.assembly.diagnostics import PlanRejectedError
 from planner.assembly.index import index_of
-from planner.assembly.reachability import Option, forward
 from planner.assembly.request import read_request
-from planner.assembly.search import find_best
 from planner.contracts.capabilities import Capability, RegistrySnapshot
 from planner.envelope import check_envelope
+from tests.support.options import Option, find_best, forward
 from tests.support.planning import capability, facet_contract, text_facets
 
 LETTERS = "abcdefgh"

@@ -14,13 +14,14 @@ from planner.assembly.choice import choose
 from planner.assembly.diagnostics import PlanRejectedError
 from planner.assembly.index import index_of
 from planner.assembly.outlook import look
-from planner.assembly.reachability import Option, Reach, forward
+from planner.assembly.reachability import Reach
 from planner.assembly.request import Situation, read_request
 from planner.assembly.scoring import OBJECTIVE_WEIGHTS, WEIGHTS, Measured, Wish, points, score
 from planner.contracts.capabilities import Capability, RegistrySnapshot
 from planner.envelope import envelope_from_json
 from planner.plan.graph import PlanGraph
 from tests.support.goldens import WRITER, Golden, planner
+from tests.support.options import Option, forward
 from tests.support.planning import (
     capability,
     catalogue,

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from planner.assembly.assemble import assemble_plan
 from planner.assembly.diagnostics import PlanRejectedError
 from planner.assembly.explain import plan_cost
-from planner.assembly.reachability import Option, forward
 from planner.assembly.request import read_request
 from planner.assembly.targets import choose_targets
 from planner.assembly.validation import Case, validate_plan
@@ -19,6 +18,7 @@ from planner.contracts.capabilities import Capability, RegistrySnapshot
 from planner.contracts.json_schema import validator_for
 from planner.plan.graph import Node, PlanGraph
 from planner.progress.output import blame, compose_output, compute_virtual
+from tests.support.options import Option, forward
 from tests.support.planning import capability, envelope, facet_contract, object_contract, text_facets
 
 LISTS = ("la", "lb")

@@ -8,9 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planner.assembly.landmarks import find_landmarks
-from planner.assembly.reachability import Option, forward, layers, reachable_set
 from planner.assembly.rows import Bits, Row, distances, undominated
-from planner.assembly.search import find_best
+from tests.support.options import Option, find_best, forward, layers
 
 FACETS = "abcdefg"
 SOME = st.frozensets(st.sampled_from(FACETS), max_size=3)
@@ -87,18 +86,6 @@ def test_a_pinned_option_is_chosen_or_nothing_is(
         had, running = forward(options, given_facets)
         assert (found is not None) == (targets <= had and pin.name in running)
         assert found is None or pin in found.chosen
-
-
-@given(registries(), SOME, SOME)
-def test_the_reachable_set_holds_every_cheapest_solution(
-    options: list[Option], given_facets: frozenset[str], targets: frozenset[str]
-) -> None:
-    # Given
-    best = find_best(options, given_facets, targets)
-    # When
-    within = find_best(reachable_set(options, given_facets, targets).path, given_facets, targets)
-    # Then
-    assert (within.cost if within else None) == (best.cost if best else None)
 
 
 def test_options_that_another_one_replaces_are_left_out() -> None:
