@@ -160,7 +160,7 @@ def connected(crew: Crew) -> Iterator[Any]:
 
 
 def test_ten_thousand_frames_are_told_from_the_log_in_order(crew: Crew) -> None:
-    """Seen to fail with the stored part read in one page of 500: the stream ends, or has a gap, behind it."""
+    """Seen to fail with one page taken for the end of the log, and the relay's question out: the rest never comes."""
     # Given a run with ten thousand frames, of which Redis knows none any more
     total = 10_000
     run_id = f"flex_{uuid4().hex}"
