@@ -121,7 +121,7 @@ def test_a_plan_that_comes_with_the_cancel_is_refused_whole(
     """Seen to fail with `_still_mine` answering yes: a run that has ended gets a plan, and a life behind its end."""
     # Given a run that is cancelled while its plan is being found
     run_id = loop.submit(linkedin_envelope())
-    find = tasks.planning.assemble_plan
+    find = tasks.planning._search
 
     def find_while_cancelled(*given: Any, **more: Any) -> Any:
         loop.cancel(run_id)
@@ -129,7 +129,7 @@ def test_a_plan_that_comes_with_the_cancel_is_refused_whole(
             loop.deliver(loop.waiting.pop())
         return find(*given, **more)
 
-    monkeypatch.setattr(tasks.planning, "assemble_plan", find_while_cancelled)
+    monkeypatch.setattr(tasks.planning, "_search", find_while_cancelled)
     # When the plan comes
     loop.drain()
     # Then it is not stored, and the run has one end
