@@ -132,7 +132,9 @@ def test_registering_again_replaces_and_the_record_registers_unchanged(registry:
 def test_every_builtin_record_registers_again_unchanged_under_another_name(
     visitor: Visitor, registry: Registry
 ) -> None:
-    for record in visitor.get(CAPABILITIES).json()["data"]:
+    builtin = [record for record in visitor.get(CAPABILITIES).json()["data"] if record["builtin"]]
+    assert builtin
+    for record in builtin:
         name = f"copy.{record['capabilityId']}"
         copied = registry.register({**record, "capabilityId": name})["record"]
         for member in ("kind", "agentType", "inputContract", "outputContract", "systemPrompt", "cost", "heartbeat"):
@@ -280,7 +282,11 @@ def test_after_its_attempts_a_node_goes_to_its_fallback_and_only_then_to_a_perso
 
 
 def test_linkedin_is_planned_around_a_missing_reviewer(asker: Visitor) -> None:
-    policies = {"planner": {"selection": {"forbid": ["QualityAssuranceAgent.contentReview"]}}}
+    selection = {
+        "forbid": ["QualityAssuranceAgent.contentReview"],
+        "require": ["ContentGeneratorAgent.linkedinVariants"],
+    }
+    policies = {"planner": {"selection": selection}}
 
     _, frames = asker.stream(linkedin_envelope(policies=policies))
 

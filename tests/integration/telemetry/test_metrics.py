@@ -232,13 +232,19 @@ def test_metrics_want_the_key(keyed_app: None, web_app: Flask) -> None:
     assert client.get("/metrics", headers={"Authorization": "Bearer monitor-key-1"}).status_code == 200
 
 
-def test_without_a_database_the_scrape_says_so(
-    monkeypatch: pytest.MonkeyPatch, connected: dict[str, str], web_app: Flask
-) -> None:
+@pytest.fixture
+def api_key(monkeypatch: pytest.MonkeyPatch, connected: dict[str, str]) -> str:
+    """The key of the settings, which is recognised without asking a table; asked for before the app is made."""
+    monkeypatch.setenv("FLEX_API_KEY", "scrapes-by-night")
+    forget_process()
+    return "scrapes-by-night"
+
+
+def test_without_a_database_the_scrape_says_so(monkeypatch: pytest.MonkeyPatch, api_key: str, web_app: Flask) -> None:
     # Given an address at which no database answers
     monkeypatch.setenv("DATABASE_URL", "postgresql://flex@127.0.0.1:9/none")
     forget_process()
-    reply = web_app.test_client().get("/metrics")
+    reply = web_app.test_client().get("/metrics", headers={"Authorization": f"Bearer {api_key}"})
     # Then the scrape succeeds and every source is down
     assert reply.status_code == 200
     found = scrape(reply.data)
