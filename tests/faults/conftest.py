@@ -77,7 +77,7 @@ def assert_crew_is_sound(crew: Crew, read: dict[object, int], expected_errors: s
     ours = {member.process.pid for member in crew.members}
     children = [child for child in psutil.Process().children() if "celery" in " ".join(child.cmdline())]
     wrong.extend(f"I9 nobody knows process {child.pid}" for child in children if child.pid not in ours)
-    assert wrong == []
+    assert not wrong, "\n".join(wrong)
 
 
 def is_left(member: Member) -> bool:
