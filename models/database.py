@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
+import psycopg2
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -64,12 +65,22 @@ def engine() -> Engine:
     return make_engine(url)
 
 
+# The driver's own errors are those of what the library does to a connection outside of a statement.
+_SERVER_IS_AWAY = (
+    OperationalError,
+    InterfaceError,
+    PoolTimeout,
+    psycopg2.OperationalError,
+    psycopg2.InterfaceError,
+)
+
+
 @contextmanager
 def database_errors() -> Iterator[None]:
     """Turn what a missing or ending server causes into DatabaseUnavailableError."""
     try:
         yield
-    except (OperationalError, InterfaceError, PoolTimeout) as error:
+    except _SERVER_IS_AWAY as error:
         raise DatabaseUnavailableError from error
     except DBAPIError as error:
         if error.connection_invalidated:
