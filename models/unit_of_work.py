@@ -25,6 +25,7 @@ from models.repositories.keys import KeyRepository
 from models.repositories.nodes import NodeRepository
 from models.repositories.outputs import OutputRepository
 from models.repositories.plan_drafts import PlanDraftRepository
+from models.repositories.planning import PlanningRepository
 from models.repositories.plans import PlanRepository
 from models.repositories.runs import RunRepository
 from models.repositories.service import CanaryRepository
@@ -50,6 +51,10 @@ class UnitOfWork:
     @cached_property
     def runs(self) -> RunRepository:
         return RunRepository(self._connection, self.tenant_id, self.events)
+
+    @cached_property
+    def planning(self) -> PlanningRepository:
+        return PlanningRepository(self._connection, self.tenant_id, self.events)
 
     @cached_property
     def nodes(self) -> NodeRepository:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from models.repositories.nodes import NO_LEASE
+from models.repositories.runs import Run
 from models.tables import flex_runs
 from models.tables.base import clock
+from models.unit_of_work import UnitOfWork
 from planner.progress.state import SETTLED, NodeState
 from tasks import frames
-from tasks.context import Context
 from tasks.final_output import Composed
 
 
 def end_run(
-    context: Context,
+    unit: UnitOfWork,
+    run: Run,
+    nodes: Iterable[NodeState],
     status: str,
     *,
     reason: str | None = None,
@@ -24,9 +27,11 @@ def end_run(
     composed: Composed | None = None,
     error: Mapping[str, Any] | None = None,
 ) -> None:
-    """End the run: stop what still runs, close its requests, store its result and write the last frame."""
-    unit, run = context.unit, context.run
-    stopped = [node for node in context.state.nodes.values() if node.status not in {*SETTLED, "error"}]
+    """End a run whose lock is held: stop what still runs, close its requests, store its result, write the last frame.
+
+    `nodes` are those of the run, as they are now.
+    """
+    stopped = [node for node in nodes if node.status not in {*SETTLED, "error"}]
     if stopped:
         unit.nodes.change(run.run_id, [node.node_id for node in stopped], status="cancelled", **NO_LEASE)
     unit.hitl.close_all(run.run_id)
@@ -53,6 +58,8 @@ def end_run(
             "reason": reason,
             "waiting_for": None,
             "wake_at": None,
+            "planner": None,
+            "planning_lease_until": None,
             "finished_at": clock,
             # Whatever is still on its way under the old epoch finds itself stale.
             "epoch": flex_runs.c.epoch + (0 if status == "completed" else 1),
