@@ -165,10 +165,10 @@ def main() -> None:
         for size in SIZES:
             taken = timed(shape, size)
             if taken:
-                median = statistics.median(t.processor for t in taken)
+                median, nodes = statistics.median(t.processor for t in taken), max(t.nodes for t in taken)
                 print(
                     f"{shape.__name__:>10} {size:>6}: {p95(t.processor for t in taken):6.1f}, "
-                    f"{p95(t.wall for t in taken):6.1f} (median {median:.1f}; up to {max(t.nodes for t in taken)} nodes)"
+                    f"{p95(t.wall for t in taken):6.1f} (median {median:.1f}; up to {nodes} nodes)"
                 )
     for size in SIZES:
         print(f"memory {size:>6}: registry {memory(size)[0]:.1f} MiB, its index {memory(size)[1]:.1f} MiB")
