@@ -176,10 +176,11 @@ class _Market:
         self.below: list[Offer] = []
         self._beside: dict[str, Capability] = {}
         self._listed = next((t for t in self.outlook.targets.chosen if takes_branches(t, request)), None)
-        for shape, price, fits in self.appraisal.prices(filter(self.appraisal.is_plain, self.outlook.path)):
+        plain = dict.fromkeys(filter(self.appraisal.is_plain, self.outlook.path))
+        for shape, price, fits in self.appraisal.prices(plain):
             self._add(shape.entries[0], price, self.eligible if fits else self.below)
         for shape in self.outlook.path:
-            if not self.appraisal.is_plain(shape):
+            if shape not in plain:
                 self._offer(shape)
         for entry in self.outlook.pinned:
             price, fits = self._one(entry)

@@ -110,7 +110,9 @@ class RegistryIndex:
         self.registry = registry
         self.codes = Codes(Bits())
         able = [c for c in registry.capabilities if not any(rule(c) for rule in STANDING_REFUSALS.values())]
-        self.entries = tuple(self.codes.entry(c) for c in sorted(able, key=lambda c: c.capability_id))
+        self._traits: dict[Traits, Traits] = {}
+        self._steady: dict[Steady, Steady] = {}
+        self.entries = tuple(map(self._entry, sorted(able, key=lambda c: c.capability_id)))
         self.by_id = {entry.name: entry for entry in self.entries}
         self._sorts: dict[tuple[Traits, int], int] = {}
         self.shapes = tuple(self._shapes())
@@ -128,6 +130,14 @@ class RegistryIndex:
         """Return a shape of the index without some of its entries, None if none is left."""
         left = tuple(entry for entry in shape.entries if entry.name not in set(names))
         return Shape(shape.place, left, self._groups(left)) if left else None
+
+    def _entry(self, capability: Capability) -> Entry:
+        """Return a capability's entry; what many of them say alike is kept once."""
+        entry = self.codes.entry(capability)
+        return entry._replace(
+            traits=self._traits.setdefault(entry.traits, entry.traits),
+            steady=self._steady.setdefault(entry.steady, entry.steady),
+        )
 
     def _shapes(self) -> Iterator[Shape]:
         for place, entries in enumerate(_alike(self.entries)):

@@ -63,8 +63,9 @@ CHANNEL_FORMATS: Mapping[str, tuple[str, ...]] = {
 }
 """The formats (`inputTraits.formats`) that serve a channel; others are served by `<channel>` and `<channel>_post`."""
 
-_UNIT = 10_000
-_HALF = round(NEUTRAL * _UNIT)
+UNIT = 10_000
+"""A score of 1."""
+_HALF = round(NEUTRAL * UNIT)
 _WORD = re.compile(r"[a-z]{4,}")
 
 
@@ -131,7 +132,7 @@ class Steady(NamedTuple):
     @classmethod
     def of(cls, capability: Capability) -> Steady:
         traits, wish = Traits.of(capability), Wish()
-        return cls(round(_cost(capability, traits, wish) * _UNIT), round(_health(capability, traits, wish) * _UNIT))
+        return cls(round(_cost(capability, traits, wish) * UNIT), round(_health(capability, traits, wish) * UNIT))
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +163,7 @@ def points(capability: Capability, merit: Score, wish: Wish) -> int:
 
     Under `token_efficiency` it is the estimated tokens and nothing else.
     """
-    return _points(capability, round(merit.total * _UNIT), wish)
+    return _points(capability, round(merit.total * UNIT), wish)
 
 
 def tokens(capability: Capability) -> int:
@@ -183,15 +184,16 @@ class Scorer:
     """Scores for one wish. What depends on traits alone is reckoned once for all capabilities that share them.
 
     `base`, `aligned` and `mean` put the same total together as `score` does, from what is known already, because a
-    large registry asks for it ten thousand times. Both are held against each other by a test.
+    large registry asks for it ten thousand times. Both are held against each other by a test. `whole` is the sum of the
+    weights, `cost_weight` that of the cost, in tenths.
     """
 
     def __init__(self, wish: Wish) -> None:
         self.wish = wish
         self.weights = wish.weights
         self._tenths = {name: round(weight * 10) for name, weight in self.weights.items()}
-        self._whole = sum(self._tenths.values())
-        self._cost = self._tenths["cost"]
+        self.whole = sum(self._tenths.values())
+        self.cost_weight = self._tenths["cost"]
         self._unseen = (self._tenths["success"] + self._tenths["speed"]) * _HALF
         self._plain = self._unseen + self._tenths["preference"] * _HALF
         self._by_traits: dict[tuple[str, frozenset[str]], int] = {}
@@ -204,8 +206,8 @@ class Scorer:
         traits = Traits.of(capability)
         units = {name: self._part(name, capability, traits) for name in _PARTS}
         total = self._mean(sum(self._tenths[name] * value for name, value in units.items()))
-        parts = {name: value / _UNIT for name, value in units.items()}
-        made = Score(capability.capability_id, total / _UNIT, parts, self.weights)
+        parts = {name: value / UNIT for name, value in units.items()}
+        made = Score(capability.capability_id, total / UNIT, parts, self.weights)
         self._scores[capability.capability_id] = made
         return made
 
@@ -215,7 +217,7 @@ class Scorer:
         `wanted` is how many of the capability's facets the plan wants.
         """
         tenths, name = self._tenths, capability.capability_id
-        preferred = 0 if name in self.wish.avoid else _UNIT if name in self.wish.prefer else _HALF
+        preferred = 0 if name in self.wish.avoid else UNIT if name in self.wish.prefer else _HALF
         seen = self._unseen
         if name in self.wish.measured:
             seen = tenths["success"] * self._part("success", capability, traits)
@@ -231,11 +233,11 @@ class Scorer:
 
     def aligned(self, wanted: int, made: int) -> int:
         """Return what it counts, weighed, that so many of the facets that a capability makes are wanted."""
-        return self._tenths["alignment"] * (round(wanted / made * _UNIT) if made else 0)
+        return self._tenths["alignment"] * (round(wanted / made * UNIT) if made else 0)
 
     def mean(self, weighed: int, cost: int) -> int:
         """Return the score in ten-thousandths: all that is weighed already, and the part for the cost."""
-        return self._mean(weighed + self._cost * cost)
+        return self._mean(weighed + self.cost_weight * cost)
 
     def points(self, capability: Capability, units: int) -> int:
         """Return the price of choosing a capability of that score; see `points`."""
@@ -243,27 +245,27 @@ class Scorer:
 
     def merit_points(self, units: int) -> int:
         """Return the price of a score where the objective goes by scores."""
-        return STEP_POINTS + (_UNIT - units) * MERIT_POINTS // _UNIT
+        return STEP_POINTS + (UNIT - units) * MERIT_POINTS // UNIT
 
     def _of_traits(self, name: str, words: frozenset[str], traits: Traits) -> int:
         """Return a part that follows from one of the traits, weighed; most registrations share a few of each."""
         known = self._by_traits.get((name, words))
         if known is None:
-            known = self._tenths[name] * round(_TRAIT_PARTS[name](traits, self.wish) * _UNIT)
+            known = self._tenths[name] * round(_TRAIT_PARTS[name](traits, self.wish) * UNIT)
             self._by_traits[name, words] = known
         return known
 
     def _part(self, name: str, capability: Capability, traits: Traits) -> int:
-        return round(_PARTS[name](capability, traits, self.wish) * _UNIT)
+        return round(_PARTS[name](capability, traits, self.wish) * UNIT)
 
     def _mean(self, weighed: int) -> int:
-        return (2 * weighed + self._whole) // (2 * self._whole)
+        return (2 * weighed + self.whole) // (2 * self.whole)
 
 
 def _points(capability: Capability, units: int, wish: Wish) -> int:
     if wish.objective == "token_efficiency":
         return tokens(capability)
-    return STEP_POINTS + (_UNIT - units) * MERIT_POINTS // _UNIT
+    return STEP_POINTS + (UNIT - units) * MERIT_POINTS // UNIT
 
 
 def _preference(capability: Capability, _traits: Traits, wish: Wish) -> float:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from planner.assembly.index import Codes, Entry, Group, RegistryIndex, Shape
 from planner.assembly.request import PlanRequest, refusal_of
-from planner.assembly.scoring import Scorer
+from planner.assembly.scoring import MERIT_POINTS, STEP_POINTS, UNIT, Scorer
 from planner.assembly.substitutes import original_of
 
 
@@ -116,6 +116,7 @@ class Appraisal:
         Written out in one go, since a registry may have ten thousand of them.
         """
         bases, scorer, wanted, least = self._base, self.scorer, self.wanted, self.least
+        weight, whole = scorer.cost_weight, scorer.whole
         by_count: dict[int, list[int]] = {}
         for shape in shapes:
             sort, cost = shape.lone or (0, 0)
@@ -125,8 +126,9 @@ class Appraisal:
             made = shape.made
             if made not in by_count:
                 by_count[made] = [scorer.aligned(count, made) for count in range(made + 1)]
-            units = scorer.mean(base + by_count[made][(shape.makes & wanted).bit_count()], cost)
-            yield shape, scorer.merit_points(units), units >= least
+            weighed = base + by_count[made][(shape.makes & wanted).bit_count()] + weight * cost
+            units = (2 * weighed + whole) // (2 * whole)
+            yield shape, STEP_POINTS + (UNIT - units) * MERIT_POINTS // UNIT, units >= least
 
     def is_plain(self, shape: Shape) -> bool:
         """Whether a shape has one entry that is not singled out, and its score decides its price."""

@@ -17,7 +17,7 @@ from itertools import chain, combinations
 
 from planner.assembly.assemble import assemble_plan
 from planner.assembly.diagnostics import PlanRejectedError
-from planner.assembly.index import index_of
+from planner.assembly.index import RegistryIndex, index_of
 from planner.contracts.capabilities import Capability, RegistrySnapshot
 from planner.envelope import check_envelope
 from tests.support.options import Option, find_best, forward
@@ -140,9 +140,10 @@ def memory(size: int) -> tuple[float, float]:
     tracemalloc.start()
     registry = RegistrySnapshot(tuple(layered(size, random.Random(size))))
     alone = tracemalloc.get_traced_memory()[0]
-    index_of(registry)
+    index = RegistryIndex(registry)
     both = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
+    del index
     return alone / 2**20, (both - alone) / 2**20
 
 
@@ -171,7 +172,8 @@ def main() -> None:
                     f"{p95(t.wall for t in taken):6.1f} (median {median:.1f}; up to {nodes} nodes)"
                 )
     for size in SIZES:
-        print(f"memory {size:>6}: registry {memory(size)[0]:.1f} MiB, its index {memory(size)[1]:.1f} MiB")
+        alone, index = memory(size)
+        print(f"memory {size:>6}: registry {alone:.1f} MiB, its index {index:.1f} MiB")
     print(f"memory of the process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MiB at most")
 
 
