@@ -135,8 +135,8 @@ def test_an_enabled_policy_that_names_a_missing_capability_is_a_warning(*, enabl
 
 
 def test_the_row_cap_never_drops_a_pin() -> None:
-    path = frozenset(f"c{i:03}" for i in range(100))
-    reach = Reach(path, frozenset({"c099"}), frozenset({"c050"}), ("gone",), considered=200)
+    path = tuple(f"c{i:03}" for i in range(100))
+    reach = Reach((path[::2], path[1::2]), frozenset({"c099"}), frozenset({"c050"}), missing=("gone",), considered=200)
     told = reach.as_json(cap=5)
     assert [row["capabilityId"] for row in told["rows"]] == ["c000", "c001", "c002", "c050", "c099"]
     assert (told["totalRows"], told["mrcsSize"], told["truncated"]) == (5, 100, True)
@@ -180,7 +180,7 @@ def test_a_plan_of_good_enough_capabilities_is_found_exactly_when_there_is_one_a
     request = read_request(envelope_from_json(raw, TEXTS), TEXTS)
     registry_of_found = RegistrySnapshot(found)
     index = index_of(registry_of_found)
-    wanted = look(request, index.codes.copy(), index, index.entries).wanted
+    wanted = look(request, index.codes.copy(), index, index.shapes).wanted
     # When
     try:
         choice = choose(request, registry_of_found)
