@@ -10,6 +10,7 @@ from models.tables.base import clock
 from planner.plan.graph import Node
 from planner.progress import steps
 from planner.progress.bundle import visible_values
+from planner.progress.checks import open_checks
 from planner.progress.failure import Failure
 from planner.progress.output import Outputs, TransformError, compute_virtual
 from planner.progress.replanning import Reason, Replanning
@@ -33,10 +34,16 @@ def compute(context: Context, step: steps.Compute) -> Next:
 
 def _transform(context: Context, node: Node, start: Draft, outputs: Outputs) -> None:
     stored, run_id = context.plan, context.run.run_id
+    failure: Failure | None
     try:
         output = compute_virtual(stored.plan, node.id, stored.values, outputs)
+        unfit = open_checks(node, "output", output)
     except TransformError as error:
         failure = Failure("invalid_output", error.code, error.message, retryable=False)
+    else:
+        message = f"What “{node.label}” made is not what it is to make: {unfit[0]['message']}" if unfit else ""
+        failure = Failure("invalid_output", "invalid_output", message, unfit, retryable=False) if unfit else None
+    if failure is not None:
         told = frames.node_error(node, failure, capability_id=None, attempt=1)
         context.unit.events.append(run_id, start, told)
         context.unit.nodes.change(run_id, [node.id], status="error", attempt=1, error=failure.as_json())

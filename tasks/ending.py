@@ -10,6 +10,7 @@ from models.repositories.runs import Run
 from models.tables import flex_runs
 from models.tables.base import clock
 from models.unit_of_work import UnitOfWork
+from planner.progress.checks import observed_satisfaction
 from planner.progress.state import SETTLED, NodeState
 from tasks import frames
 from tasks.final_output import Composed
@@ -49,6 +50,7 @@ def end_run(
         operator=by.get("operator") or None,
         note=by.get("note"),
         usage=run.usage,
+        **_observed(composed),
     )
     unit.events.append(
         run.run_id,
@@ -65,6 +67,14 @@ def end_run(
             "epoch": flex_runs.c.epoch + (0 if status == "completed" else 1),
         },
     )
+
+
+def _observed(composed: Composed | None) -> dict[str, Any]:
+    """Return what the constraints of the contract say of the result, if there are any."""
+    if composed is None or not composed.observed:
+        return {}
+    told = [one.as_json() for one in composed.observed]
+    return {"observedSatisfaction": observed_satisfaction(composed.observed), "constraints": told}
 
 
 def _stopped(node: NodeState) -> dict[str, Any]:

@@ -17,8 +17,9 @@ REMEDIES = {
     "no_plan": "Change what the contract asks for, or register a capability that produces what is missing.",
     "capability_inactive": "Register the capability again, or name another one in policies.planner.selection.",
     "invalid_output": "Look at the findings; loosen the contract, or change the capability's instructions.",
+    "invalid_input": "Look at the findings; change what comes before this node, or the schema that it declares.",
     "poison": "Look at the worker's log: this node's process ended each time it was tried.",
-    "rejected": "A person refused the result; start a new run with what they asked for.",
+    "rejected": "A person refused it; start a new run with what they asked for.",
     "contract_not_met": "Look at the errors; loosen the contract, or give the run better inputs.",
 }
 DEFAULT_REMEDY = "Look at the run's events for the cause, then start a new run."
