@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from planner.assembly.diagnostics import Diagnostic, PlanRejectedError
 from planner.assembly.index import Codes, Entry, Shape, index_of, shapes_for_request
 from planner.assembly.outlook import Outlook, look
-from planner.assembly.reachability import Reach
+from planner.assembly.reachability import ROW_CAP, Reach
 from planner.assembly.refusal import explain_minimum
 from planner.assembly.request import PlanRequest
 from planner.assembly.rows import Offer, Row, reach
@@ -125,11 +125,19 @@ class Choice:
         return frozenset({name, self.derived.get(name, name)})
 
 
-def choose(request: PlanRequest, registry: RegistrySnapshot, *, fallbacks: bool = False) -> Choice:
+def choose(
+    request: PlanRequest, registry: RegistrySnapshot, *, fallbacks: bool = False, most_rows: int = ROW_CAP
+) -> Choice:
     """Return the best choice for the request; raise PlanRejectedError with all that stands in the way of any.
 
-    With `fallbacks`, what only a person can settle is part of the choice instead of a reason for refusing.
+    With `fallbacks`, what only a person can settle is part of the choice instead of a reason for refusing. At most
+    `most_rows` of the reachable set are told of, pins always.
     """
+    found = _choose(request, registry, fallbacks=fallbacks)
+    return replace(found, reach=replace(found.reach, cap=most_rows))
+
+
+def _choose(request: PlanRequest, registry: RegistrySnapshot, *, fallbacks: bool) -> Choice:
     index = index_of(registry)
     codes = index.codes.copy()
     stock = Stock(index, request)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 ROW_CAP = 80
-"""How many rows of the reachable set a plan's metadata tell of, unless a setting says otherwise."""
+"""How many rows of the reachable set a plan's metadata tell of, unless the caller says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +25,11 @@ class Reach:
     beside: frozenset[str] = frozenset()
     missing: tuple[str, ...] = ()
     considered: int = 0
+    cap: int = ROW_CAP
 
-    def as_json(self, cap: int = ROW_CAP) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         """Return the summary and at most `cap` rows, of which those that policies and goals pin are all kept."""
+        cap = self.cap
         pinned = self.named | self.goals
         most = cap + len(pinned)
         firsts = sorted(name for part in self.path for name in part[:most])[:most]

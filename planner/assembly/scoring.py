@@ -19,7 +19,7 @@ TYPICAL_TOKENS = 1000
 TYPICAL_PRICE = 0.015
 """Tokens of a call, and their price per thousand, where a registration names none."""
 TYPICAL_SECONDS = 30.0
-"""How long a call may take on the average to count half for speed."""
+"""How long a call may mostly take to count half for speed."""
 STEP_POINTS = 100
 """What any step costs the search, so that of two plans of equal merit the shorter wins."""
 MERIT_POINTS = 1000
@@ -71,7 +71,7 @@ _WORD = re.compile(r"[a-z]{4,}")
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What has been measured of a capability's calls: how many, how many failed, how long they took on the average."""
+    """What has been measured of a capability's calls: how many, how many failed, how many seconds they mostly take."""
 
     calls: int = 0
     failures: int = 0
