@@ -9,7 +9,9 @@ import pytest
 from models.unit_of_work import open_unit
 from planner.contracts.json_schema import validator_for
 from planner.plan.codec import plan_from_json
+from planner.progress.replanning import Reason, Replanning
 from policies.errors import InvalidInputError
+from tasks import dispatch
 from tests.support.envelopes import NEVER_ASK, VARIANT, linkedin_envelope
 from tests.support.goldens import WRITER
 from tests.support.invariants import assert_sound
@@ -333,6 +335,42 @@ def test_an_answer_that_says_none_of_the_options_is_refused_at_its_place(
         without_writer.answer(run_id, **answer)
     assert [problem.pointer for problem in refused.value.problems] == [pointer]
     assert len(without_writer.requests(run_id)) == 1
+
+
+def test_an_operator_has_a_run_planned_anew_when_somebody_can_do_what_was_asked_for(without_writer: Loop) -> None:
+    # Given a run that asks for posts, and a writer that has been registered since
+    run_id, request = ask_about(without_writer, linkedin_envelope())
+    register(like(WRITER, capability_id="yard.Writer"))
+    # When an operator has it planned anew
+    operator_replans(without_writer, run_id)
+    run = without_writer.settle(run_id)
+    # Then the writer writes, and the question is closed
+    frames = without_writer.frames(run_id)
+    assert_sound(frames)
+    assert (run.status, run.plan_version) == ("completed", 2)
+    assert the_frame(without_writer, run_id, "plan_updated")["payload"]["trigger"]["details"]["note"] == "go on"
+    with open_unit(None) as unit:
+        assert [r["status"] for r in unit.hitl.of_run(run_id) if r["id"] == request["id"]] == ["cancelled"]
+
+
+def test_a_plan_made_anew_that_does_nothing_new_is_refused_and_the_run_goes_on_as_before(without_writer: Loop) -> None:
+    run_id, request = ask_about(without_writer, linkedin_envelope())
+    operator_replans(without_writer, run_id)
+    without_writer.drain()
+    (rejected,) = (f["payload"] for f in without_writer.told(run_id, "plan_rejected"))
+    assert [d["code"] for d in rejected["diagnostics"]] == ["plan_not_new"]
+    # Then the same question still waits for its answer
+    run = without_writer.run(run_id)
+    assert (run.status, run.plan_version) == ("awaiting_hitl", 1)
+    assert [r["id"] for r in without_writer.requests(run_id)] == [request["id"]]
+    without_writer.answer(run_id, output={"copyVariants": [POST, POST]})
+    assert without_writer.settle(run_id).status == "completed"
+
+
+def operator_replans(loop: Loop, run_id: str) -> None:
+    with open_unit("default") as unit:
+        assert unit.planning.request(unit.runs.lock(run_id), Replanning(Reason.OPERATOR, details={"note": "go on"}))
+        unit.on_commit(lambda: dispatch.advance_run(run_id))
 
 
 def test_where_fallback_is_forbidden_nobody_is_asked(without_writer: Loop) -> None:
