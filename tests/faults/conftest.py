@@ -104,4 +104,3 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "crew" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.faults)
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
