@@ -12,7 +12,7 @@ import pytest
 from models.settings import load_settings
 from tests.support.sharing import SharingScheduler
 
-pytest_plugins = ["tests.support.servers", "tests.support.stack"]
+pytest_plugins = ["tests.support.servers", "tests.support.stack", "tests.support.command_line"]
 
 _SETTINGS = load_settings()
 _OWN_SERVERS = {urlsplit(url).hostname for url in (_SETTINGS.database_url, _SETTINGS.redis_url) if url}

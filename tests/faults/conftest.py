@@ -75,8 +75,8 @@ def assert_crew_is_sound(crew: Crew, read: dict[object, int], expected_errors: s
         wrong.extend(told_wrongly(member, read.get(member.log, 0), expected_errors))
     wrong.extend(f"I9 {member.name} {member.process.pid} was left" for member in crew.members if is_left(member))
     ours = {member.process.pid for member in crew.members}
-    children = [child for child in psutil.Process().children() if "celery" in " ".join(child.cmdline())]
-    wrong.extend(f"I9 nobody knows process {child.pid}" for child in children if child.pid not in ours)
+    children = [child.pid for child in psutil.Process(crew.nursery.pid).children()]
+    wrong.extend(f"I9 nobody knows process {pid}" for pid in children if pid not in ours)
     assert not wrong, "\n".join(wrong)
 
 
