@@ -97,9 +97,20 @@ class Crew:
         self.beat = self.start("beat", *CELERY, "beat", "--schedule", schedule, "--pidfile=")
         assert wait_until(self._answers, 60), self.web.said()
 
-    def worker(self, **settings: str) -> Member:
+    def worker(self, *, threads: int = 8, **settings: str) -> Member:
         """Start one more worker for `nodes` and `bulk`."""
-        options = ("-Q", "nodes,bulk", "-P", "threads", "-c", "8", "-E", "-n", f"w{len(self.members)}@%h", *QUIET)
+        options = (
+            "-Q",
+            "nodes,bulk",
+            "-P",
+            "threads",
+            "-c",
+            str(threads),
+            "-E",
+            "-n",
+            f"w{len(self.members)}@%h",
+            *QUIET,
+        )
         return self.start("worker", *CELERY, "worker", *options, **settings)
 
     def start(self, name: str, *command: str, **settings: str) -> Member:
