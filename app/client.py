@@ -87,6 +87,11 @@ class FlexClient:
         body = {} if note is None else {"note": note}
         return dict(self._json(self._send("POST", f"{PREFIX}/runs/{run_id}/cancel", body=body)))
 
+    def replan(self, run_id: str, note: str | None = None) -> dict[str, Any]:
+        """Ask for a new plan of a run; return it."""
+        body = {} if note is None else {"note": note}
+        return dict(self._json(self._send("POST", f"{PREFIX}/runs/{run_id}/replan", body=body)))
+
     def audit(self, **filters: Any) -> dict[str, Any]:
         """Return one page of the audit: `{data, nextCursor}`; filters as the API has them."""
         given = {name: value for name, value in filters.items() if value is not None}

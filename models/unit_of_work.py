@@ -22,9 +22,11 @@ from models.repositories.capabilities import CapabilityRepository
 from models.repositories.hitl import HitlRepository
 from models.repositories.idempotency import IdempotencyRepository
 from models.repositories.keys import KeyRepository
+from models.repositories.measured import MeasuredRepository
 from models.repositories.nodes import NodeRepository
 from models.repositories.outputs import OutputRepository
 from models.repositories.plan_drafts import PlanDraftRepository
+from models.repositories.planning import PlanningRepository
 from models.repositories.plans import PlanRepository
 from models.repositories.runs import RunRepository
 from models.repositories.service import CanaryRepository
@@ -52,6 +54,10 @@ class UnitOfWork:
         return RunRepository(self._connection, self.tenant_id, self.events)
 
     @cached_property
+    def planning(self) -> PlanningRepository:
+        return PlanningRepository(self._connection, self.tenant_id, self.events)
+
+    @cached_property
     def nodes(self) -> NodeRepository:
         return NodeRepository(self._connection, self.tenant_id, self.events)
 
@@ -70,6 +76,10 @@ class UnitOfWork:
     @cached_property
     def capabilities(self) -> CapabilityRepository:
         return CapabilityRepository(self._connection, self.tenant_id, self.on_commit)
+
+    @cached_property
+    def measured(self) -> MeasuredRepository:
+        return MeasuredRepository(self._connection, self.tenant_id)
 
     def registry_of(self, tenant_id: str) -> RegistrySnapshot:
         """Return the capabilities that a run of this tenant may use, whoever has opened the unit."""

@@ -9,7 +9,7 @@ import click
 from app.cli.condition import condition
 from app.cli.database import database
 from app.cli.keys import audit, keys
-from app.cli.runs import cancel, plan, run, runs, watch
+from app.cli.runs import cancel, plan, replan, run, runs, watch
 from app.cli.service import doctor, env
 from app.cli.up import demo, up
 from models.settings import SettingsError
@@ -27,7 +27,7 @@ def cli() -> None:
     """
 
 
-for command in (up, demo, run, watch, plan, runs, cancel, condition, database, env, doctor, keys, audit):
+for command in (up, demo, run, watch, plan, runs, replan, cancel, condition, database, env, doctor, keys, audit):
     cli.add_command(command)
 
 

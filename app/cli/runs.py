@@ -1,4 +1,4 @@
-"""Commands about runs: submit, watch, plan, list, cancel."""
+"""Commands about runs: submit, watch, plan, list, plan anew, cancel."""
 
 from __future__ import annotations
 
@@ -116,6 +116,16 @@ def cancel(run_id: str | None, note: str | None, url: str | None, *, every: bool
             click.echo(f"{run_id} {client.cancel(run_id, note)['status']}")
         for one in _open_runs(client) if every else ():
             click.echo(f"{one} {_cancelled_if_open(client, one, note)}")
+
+
+@click.command()
+@click.argument("run_id", metavar="RUN")
+@click.option("--note", help="Why; the new version's frame tells it.")
+@url_option
+def replan(run_id: str, note: str | None, url: str | None) -> None:
+    """Have a run planned anew with what is registered now; finished work is kept."""
+    with running_server(url) as client:
+        click.echo(f"{run_id} {client.replan(run_id, note)['status']}")
 
 
 def follow(frames: Iterator[Frame], console: Console) -> RunView:

@@ -188,7 +188,8 @@ class HitlRepository(Repository):
         """
         row = self._request(request_id, run_id)
         node_schema = self._output_schema(row)
-        check_answer(row["purpose"], responses, node_schema)
+        offered = [option["id"] for option in row["payload"].get("options", ())]
+        check_answer(row["purpose"], responses, node_schema, offered)
         held = self._log.reserve(row["run_id"], 1, changes={"wake_at": clock, "nudges": 0})
         if held is None or held.status in {"completed", "failed", "cancelled", "cancelling"}:
             raise InvalidRunStateError("The run has ended; its requests are closed.", data={"runId": row["run_id"]})
@@ -208,13 +209,16 @@ class HitlRepository(Repository):
             "action": "resume",
         }
 
-    def close_all(self, run_id: str) -> None:
-        """Close the open requests of a run that ends; nobody can answer them any more."""
-        self.connection.execute(
+    def close_all(self, run_id: str, node_ids: Sequence[str] | None = None) -> None:
+        """Close the open requests of a run that ends, or those of nodes that are given up; nobody can answer them."""
+        statement = (
             update(hitl_requests)
             .where(requests.run_id == run_id, requests.status.in_(("pending", "waiting")), self.mine(hitl_requests))
             .values(status="cancelled", updated_at=clock)
         )
+        if node_ids is not None:
+            statement = statement.where(requests.node_id.in_(list(node_ids)))
+        self.connection.execute(statement)
 
     def _request(self, request_id: str, run_id: str | None) -> RowMapping:
         statement = select(hitl_requests).where(requests.request_id == request_id, self.mine(hitl_requests))

@@ -17,7 +17,6 @@ from planner.assembly.branches import Branches
 from planner.assembly.choice import Choice
 from planner.assembly.limits import Fit, fits_for, transformers
 from planner.assembly.request import PlanRequest
-from planner.assembly.scoring import ranked
 from planner.contracts.capabilities import Capability
 from planner.plan.graph import NodeKind
 
@@ -184,10 +183,8 @@ def _reviewers(
             continue
         before = [c for c in choice.capabilities if _depends(waits, name, c.capability_id)]
         visible = set(request.given).union(*(c.output_facets for c in before))
-        able = {c.capability_id: c for c in choice.reviewers() if _can_review(c, made, visible)}
-        best = ranked(choice.score(c) for c in able.values())
-        if best:
-            reviewer = able[best[0].capability_id]
+        reviewer = choice.best(c for c in choice.reviewers() if _can_review(c, made, visible))
+        if reviewer is not None:
             found[name] = (reviewer, tuple(f for f in made if f in _inputs(reviewer)))
     return found
 
@@ -223,7 +220,7 @@ def _fits(request: PlanRequest, choice: Choice, capability: Capability) -> tuple
         and t.facet in capability.output_facets
         and (capability.capability_id in ways or choice.makers(t.facet)[-1] is capability)
     )
-    able = transformers(choice.usable([t.facet for t in mine]), choice.score) if mine else ()
+    able = transformers(choice.usable([t.facet for t in mine], "transformation"), choice.score) if mine else ()
     return fits_for(capability, mine, request, able)
 
 

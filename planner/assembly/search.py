@@ -6,9 +6,9 @@ the state must add a maker of it: those are its successors. States are taken in 
 solution that holds them can cost, so the first solution taken is the best one. Equal costs are settled by fewer rows,
 then by their names.
 
-Before that the rows are thinned, which is why large registries are quick: a first solution gives a cost that the best
-one does not exceed, so every row goes whose cheapest way through it, from what is given to a target, costs more; then
-those that another one replaces; then those that the landmarks price out.
+Before that the rows are thinned, which is why large registries are quick: within a limit on the cost, every row goes
+whose cheapest way through it, from what is given to a target, costs more; then those that another one replaces; then
+those that the landmarks price out. Narrow limits are tried first; the last one is the cost of a solution that is known.
 
 The search is exact for up to `MAX_STATES` states; beyond that the best solution known is returned, marked `exact:
 False`.
@@ -16,22 +16,28 @@ False`.
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from planner.assembly.landmarks import Landmark, find_landmarks
+from planner.assembly.landmarks import find_landmarks
 from planner.assembly.rows import (
+    Offer,
     Row,
     distances,
     distances_to,
     reach,
     single_bits,
-    toward,
     undominated,
 )
+from planner.assembly.walk import Walk
 
 MAX_STATES = 20_000
+WIDTHS = (30, 110)
+"""How far above the dearest chain solutions are looked for first, in per cent, before any solution will do."""
+CUT_WIDTHS = (2, 20)
+"""How far above the landmarks' bound, in per cent, before the limit."""
+CUT_EFFORT = 8_000
+"""How many rows are looked at for landmarks, all rounds together: where there are many rows, fewer rounds are made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,79 +51,134 @@ class Found:
 
 
 def solve(
-    rows: Sequence[Row], given: int, targets: int, pins: frozenset[str] = frozenset(), *, max_states: int = MAX_STATES
+    rows: Iterable[Offer], given: int, targets: int, pins: frozenset[str] = frozenset(), *, max_states: int = MAX_STATES
 ) -> Found | None:
     """Return the cheapest choice of rows that makes `targets` out of `given` and holds every pin, None without one."""
-    pinned = [row for row in rows if row.name in pins]
+    free, pinned = _cheapest_of_each(rows, pins)
     goals = targets
     for row in pinned:
         goals |= row.needs
-    free = _cheapest_of_each(rows, pins)
-    had, runnable = reach(free, given)
-    if goals & ~had or len(pinned) != len(pins):
+    first = _rough_solution(free, given, goals, pins)
+    if first is None or len(pinned) != len(pins):
         return None
-    _, useful = toward(runnable, goals)
-    found = {row.name for row in useful}
-    idle = [row for row in runnable if row.name in pins and row.name not in found]
-    thinned, best = _thin(useful + idle, given, goals, pins)
-    costs = {row.name: row.cost for row in rows}
-    chosen, exact, states = _Search(thinned, given, goals, pins).run(best, max_states)
+    chosen, exact, states = _Task(free, given, goals, pins).best(first, max_states)
+    costs = {row.name: row.cost for row in pinned}
     ordered = reach(sorted(chosen, key=lambda row: row.name), given)[1]
-    told = tuple(row._replace(cost=costs[row.name]) for row in ordered)
+    told = tuple(row._replace(cost=costs.get(row.name, row.cost)) for row in ordered)
     return Found(told, sum(row.cost for row in told), exact, states)
 
 
-def _cheapest_of_each(rows: Iterable[Row], pins: frozenset[str]) -> list[Row]:
-    """Return the cheapest row of each pair of needs and makes, and every pinned row.
+class _Task:
+    """What is to be solved. A solution is looked for within a narrow limit first, and within wider ones for want of it.
+
+    The narrower the limit, the fewer rows may be part of a solution; where one is found, none outside is cheaper.
+    """
+
+    def __init__(self, rows: Sequence[Offer], given: int, goals: int, pins: frozenset[str]) -> None:
+        self.rows, self.given, self.goals, self.pins = rows, given, goals, pins
+        self.least = min((row[0] for row in rows if row[1] not in pins), default=0)
+
+    def best(self, first: list[Row], max_states: int) -> tuple[list[Row], bool, int]:
+        """Return the best solution, whether it is proved so, and how many states that took."""
+        most, taken = _cost(first), 0
+        ways = distances(self.rows, self.given, most)
+        bound = max((ways.costs[bit] for bit in single_bits(self.goals)), default=0)
+        for width in (*WIDTHS, None):
+            limit = most if width is None else min(most, bound + bound * width // 100)
+            near = self._near(ways.starts, limit)
+            if limit == most:
+                second = _first_solution(near, self.given, self.goals, self.pins)
+                first = min(first, second, key=_cost)
+                limit = _cost(first)
+            found, states = self._within(near, limit, max_states - taken)
+            taken += states
+            if found is not None:
+                return found, True, taken
+            if taken >= max_states:
+                break
+        return first, False, max_states
+
+    def _near(self, starts: Mapping[str, int], limit: int) -> list[Row]:
+        """Return the rows by which a way from what is given to a goal costs no more than the limit.
+
+        Of those, the ones that another one replaces are left out, unless no more than two rows go together anyway.
+        """
+        pins, goals, most, least = self.pins, self.goals, limit + 1, self.least
+        near = [
+            Row(cost, name, needs, makes)
+            for cost, name, needs, makes in self.rows
+            if name in pins or starts.get(name, most) + cost + (0 if makes & goals else least) <= limit
+        ]
+        behind = distances_to(near, goals)
+        through = [r for r in near if r.name in pins or starts[r.name] + r.cost + behind.get(r.name, most) <= limit]
+        return through if self._in_pairs(limit) else undominated(through, goals, pins)
+
+    def _within(self, rows: list[Row], limit: int, max_states: int) -> tuple[list[Row] | None, int]:
+        """Return the best solution that costs no more than the limit, if there is one, and how many states that took.
+
+        The landmarks' bound is mostly close to the truth, so solutions a little above it are looked for first.
+        """
+        pairs = self._in_pairs(limit)
+        rounds = 1 if pairs else CUT_EFFORT // max(1, len(rows))
+        cuts = find_landmarks(rows, self.given, self.goals, limit, rounds=rounds)
+        if cuts is None:
+            return None, 0
+        taken, found = 0, None
+        widths = () if pairs else CUT_WIDTHS
+        narrow = [most for width in widths if cuts.bound < (most := cuts.bound * (100 + width) // 100) < limit]
+        for most in (*narrow, limit):
+            near = [row for row in rows if cuts.over.get(row.name, most) <= most - cuts.bound]
+            walk = Walk(near, cuts.marks, self.given, self.goals, self.pins, most)
+            found, states = walk.run(max_states - taken)
+            taken += states
+            if found is not None or taken >= max_states:
+                break
+        return found, taken
+
+    def _in_pairs(self, limit: int) -> bool:
+        """Whether three rows that are no pins cost more than the limit."""
+        return 3 * self.least > limit
+
+
+def _cheapest_of_each(rows: Iterable[Offer], pins: frozenset[str]) -> tuple[list[Offer], list[Row]]:
+    """Return the cheapest row of each pair of needs and makes with every pinned row; then the pinned ones as they were.
 
     Pinned rows are paid for whatever else is chosen, so the search sees them as free. What a row needs it does not
     make.
     """
-    best: dict[tuple[int, int], Row] = {}
+    best: dict[tuple[int, int], Offer] = {}
     pinned: list[Row] = []
     for row in rows:
         cost, name, needs, makes = row
         if name in pins:
-            pinned.append(Row(0, name, needs, makes & ~needs))
+            pinned.append(Row(cost, name, needs, makes))
             continue
         known = best.get((needs, makes))
         if known is None or (cost, name) < (known[0], known[1]):
             best[needs, makes] = row
-    plain = (row._replace(makes=row.makes & ~row.needs) if row.makes & row.needs else row for row in best.values())
-    return [*pinned, *plain]
+    free = [(0, row.name, row.needs, row.makes & ~row.needs) for row in pinned]
+    plain = [row if not row[3] & row[2] else (*row[:3], row[3] & ~row[2]) for row in best.values()]
+    return [*free, *plain], pinned
 
 
-def _thin(rows: list[Row], given: int, goals: int, pins: frozenset[str]) -> tuple[list[Row], list[Row]]:
-    """Return the rows that a best solution may hold, and a first solution."""
-    first = _rough_solution(rows, given, goals, pins)
-    limit = _cost(first)
-    starts = distances(rows, given, limit).starts
-    near = [r for r in rows if r.name in pins or (r.name in starts and starts[r.name] + r.cost <= limit)]
-    behind = distances_to(near, goals)
-
-    def within(found: Iterable[Row], limit: int) -> list[Row]:
-        """Return the rows by which a way from what is given to a goal costs no more than the limit."""
-        through = {r.name: starts[r.name] + r.cost + behind[r.name] for r in found if r.name in behind}
-        return [r for r in found if r.name in pins or through.get(r.name, limit + 1) <= limit]
-
-    thinned = undominated(within(near, limit), goals, pins)
-    second = _first_solution(thinned, given, goals, pins)
-    best = min(first, second, key=_cost)
-    return within(thinned, _cost(best)), best
+def _rough_solution(rows: Sequence[Offer], given: int, goals: int, pins: frozenset[str]) -> list[Row] | None:
+    """Return a solution made of what looks like the cheapest maker of each thing in turn, None if there is none."""
+    found = distances(rows, given, summed=True, until=goals)
+    if any(bit not in found.costs for bit in single_bits(goals)):
+        return None
+    chosen = {row[1]: Row(*row) for row in rows if row[1] in pins} if pins else {}
+    _follow(found.makers, goals & ~given, given, chosen)
+    return _without_idle(list(chosen.values()), given, goals, pins)
 
 
-def _rough_solution(rows: Sequence[Row], given: int, goals: int, pins: frozenset[str]) -> list[Row]:
-    """Return a solution made of what looks like the cheapest maker of each thing in turn."""
-    makers = distances(rows, given, summed=True).makers
-    chosen = {row.name: row for row in rows if row.name in pins}
-    front, seen = goals & ~given, given
+def _follow(makers: Mapping[int, Offer], front: int, seen: int, chosen: dict[str, Row]) -> None:
+    """Add the maker of each thing in `front`, and of what these need."""
     while front:
         bit = front & -front
         seen |= bit
-        row = makers[bit]
+        row = Row(*makers[bit])
         chosen.setdefault(row.name, row)
         front = (front | row.needs) & ~seen
-    return _without_idle(list(chosen.values()), given, goals, pins)
 
 
 def _first_solution(rows: Sequence[Row], given: int, goals: int, pins: frozenset[str]) -> list[Row]:
@@ -129,14 +190,7 @@ def _first_solution(rows: Sequence[Row], given: int, goals: int, pins: frozenset
             return _without_idle(list(chosen.values()), given, goals, pins)
         priced = [row._replace(cost=0) if row.name in chosen else row for row in rows]
         found = distances(priced, given, summed=True)
-        front = max(single_bits(goals & ~had), key=lambda bit: found.costs[bit])
-        seen = given
-        while front:
-            bit = front & -front
-            seen |= bit
-            row = found.makers[bit]
-            chosen.setdefault(row.name, row)
-            front = (front | row.needs) & ~seen
+        _follow(found.makers, max(single_bits(goals & ~had), key=lambda bit: found.costs[bit]), given, chosen)
 
 
 def _without_idle(chosen: list[Row], given: int, goals: int, pins: frozenset[str]) -> list[Row]:
@@ -148,132 +202,5 @@ def _without_idle(chosen: list[Row], given: int, goals: int, pins: frozenset[str
     return chosen
 
 
-_Entry = tuple[int, int, tuple[int, ...], int]
-"""What the queue is sorted by: the bound, how many rows, which; last the state itself."""
-_Key = tuple[int, int, int, int]
-"""What a state can still become: what it needs makers for, what it makes of what may be asked for yet, what of that
-is made outside of rings, and which of its rows may be part of one."""
-
-
 def _cost(rows: Iterable[Row]) -> int:
     return sum(row.cost for row in rows)
-
-
-class _Search:
-    """Best-first search over sets of rows; sets are bits, one for each row in the order of their names."""
-
-    def __init__(self, rows: Sequence[Row], given: int, goals: int, pins: frozenset[str]) -> None:
-        marks = find_landmarks(rows, given, goals)
-        self.given, self.goals = given, goals
-        self.rows = sorted(rows, key=lambda row: row.name)
-        self.start = sum(1 << i for i, row in enumerate(self.rows) if row.name in pins)
-        self.marks = self._marked(marks)
-        self.behind = self._behind()
-        self.ringed = sum(1 << i for i, row in enumerate(self.rows) if self._needable(row.needs) & row.makes)
-
-    def run(self, first: list[Row], max_states: int) -> tuple[list[Row], bool, int]:
-        """Return the best solution, whether it is proved so, and how many states that took."""
-        limit = _cost(first)
-        self._price_out(limit)
-        queue: list[_Entry] = []
-        seen: set[int] = set()
-        known: dict[_Key, tuple[int, int, tuple[int, ...]]] = {}
-        self._push(queue, seen, self.start, limit)
-        for taken in range(max_states):
-            if not queue:
-                break
-            _, size, places, state = heapq.heappop(queue)
-            picked = self._picked(state)
-            unmet, made = self._unmet(picked)
-            if not unmet:
-                return picked, True, taken + 1
-            key, mine = self._key(state, unmet, made), (_cost(picked), size, places)
-            # Another state can become the same for less, so this one need not.
-            if key in known and known[key] < mine:
-                continue
-            known[key] = mine
-            for grown in self._grow(state, unmet, made):
-                self._push(queue, seen, grown, limit)
-        return first, False, max_states
-
-    def _push(self, queue: list[_Entry], seen: set[int], state: int, limit: int) -> None:
-        """Put a state in the queue unless it is there or costs too much."""
-        if state in seen:
-            return
-        seen.add(state)
-        bound = self._bound(state)
-        if bound <= limit:
-            places = tuple(bit.bit_length() for bit in single_bits(state))
-            heapq.heappush(queue, (bound, len(places), places, state))
-
-    def _key(self, state: int, unmet: int, made: int) -> _Key:
-        open_ends, rings = unmet & ~made, state & self.ringed
-        asked = self._needable(open_ends)
-        for row in self._picked(rings):
-            asked |= row.needs | self._needable(row.needs)
-        outside = 0
-        for row in self._picked(state & ~rings):
-            outside |= row.makes
-        return open_ends, made & asked, outside & asked, rings
-
-    def _marked(self, marks: Iterable[Landmark]) -> list[tuple[int, int]]:
-        position = {row.name: 1 << i for i, row in enumerate(self.rows)}
-        return [(mark.price, sum(position[name] for name in mark.names)) for mark in marks]
-
-    def _behind(self) -> dict[int, int]:
-        """Return for each facet all that may be needed, in however roundabout a way, to have it."""
-        behind: dict[int, int] = {}
-        for row in self.rows:
-            for bit in single_bits(row.makes):
-                behind[bit] = behind.get(bit, 0) | row.needs & ~self.given
-        for middle in list(behind):
-            for bit, found in behind.items():
-                if found & middle:
-                    behind[bit] = found | behind[middle]
-        return behind
-
-    def _needable(self, bits: int) -> int:
-        found = 0
-        for bit in single_bits(bits):
-            found |= self.behind.get(bit, 0)
-        return found
-
-    def _price_out(self, limit: int) -> None:
-        """Leave out each row that no solution within the limit can hold."""
-        self.makers: dict[int, list[int]] = {}
-        for i, row in enumerate(self.rows):
-            if self._bound(self.start | 1 << i) <= limit:
-                for bit in single_bits(row.makes):
-                    self.makers.setdefault(bit, []).append(1 << i)
-
-    def _bound(self, state: int) -> int:
-        return _cost(self._picked(state)) + sum(price for price, holders in self.marks if not holders & state)
-
-    def _picked(self, state: int) -> list[Row]:
-        return [self.rows[bit.bit_length() - 1] for bit in single_bits(state)]
-
-    def _unmet(self, picked: Sequence[Row]) -> tuple[int, int]:
-        """Return what the picked rows and the goals still lack, and all that the picked rows make."""
-        wanted, made = self.goals, 0
-        for row in picked:
-            wanted |= row.needs
-            made |= row.makes
-        return wanted & ~reach(picked, self.given)[0], made
-
-    def _grow(self, state: int, unmet: int, made: int) -> Iterable[int]:
-        """Yield every state that one more maker of something unmet leads to.
-
-        A facet that no picked row makes must get a maker from outside, so looking at one such facet loses nothing. Best
-        is one that no other unmet facet may still ask for, then the one with the fewest makers. If picked rows wait for
-        each other in a ring, any unmet facet may be the one where the ring is opened.
-        """
-        plain = list(single_bits(unmet & ~made))
-        if plain:
-            looked_at = [
-                min(plain, key=lambda b: (bool(self._needable(unmet ^ b) & b), len(self.makers.get(b, ())), b))
-            ]
-        else:
-            looked_at = list(single_bits(unmet))
-        for maker in dict.fromkeys(maker for bit in looked_at for maker in self.makers.get(bit, ())):
-            if not maker & state:
-                yield state | maker

@@ -42,6 +42,12 @@ def provider(_provider: FakeOpenAI) -> FakeOpenAI:
     return _provider
 
 
+@pytest.fixture(scope="session")
+def flex_up_bare() -> Iterator[Stack]:
+    """`flex up` without built-in capabilities: the registry holds what a test registers."""
+    yield from _running(FLEX_BUILTIN_CAPABILITIES="none", FLEX_AGENT_HOSTS="127.0.0.1")
+
+
 @pytest.fixture
 def visitor(flex_up: Stack) -> Iterator[Visitor]:
     with Visitor(flex_up.url) as one:
