@@ -67,15 +67,3 @@ def _running(**settings: str) -> Iterator[Stack]:
     yield stack
     stack.stop()
     shutil.rmtree(folder, ignore_errors=True)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of one stack in one worker of `pytest -n`."""
-    for item in items:
-        names = set(getattr(item, "fixturenames", ()))
-        if "flex_up_with_model" in names:
-            item.add_marker(pytest.mark.xdist_group("acceptance with a model"))
-        elif "flex_up_bare" in names:
-            item.add_marker(pytest.mark.xdist_group("acceptance without capabilities"))
-        elif "flex_up" in names:
-            item.add_marker(pytest.mark.xdist_group("acceptance"))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -15,33 +13,24 @@ import pytest
 import redis
 
 from app.programs import wait_until
-from models.settings import child_environ
 from tests.support import fake_openai as fake
+from tests.support.command_line import Flex
 from tests.support.envelopes import freeform_envelope
 from tests.support.fake_openai import FakeOpenAI
 from tests.support.servers import OwnServers
 from tests.support.stack import ROOT, Stack
 from tests.support.visitor import Visitor
 
-Flex = Callable[..., subprocess.CompletedProcess[str]]
 ARTICLE = freeform_envelope(outputContract={"mode": "facets", "facets": ["longFormDraft"]})
 
 
 @pytest.fixture
-def flex(tmp_path: Path) -> Flex:
+def flex(command_line: Flex, tmp_path: Path) -> Flex:
     """Run `flex` in a folder of its own, as somebody who knows nothing but what is in the environment."""
 
     def run(*arguments: str, stdin: Any = None, **environ: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "app.cli", *arguments],
-            input=None if stdin is None else json.dumps(stdin),
-            capture_output=True,
-            text=True,
-            timeout=100,
-            check=False,
-            cwd=tmp_path,
-            env=child_environ({"FLEX_DATA_DIR": str(tmp_path / "data"), **environ, "PYTHONPATH": str(ROOT)}),
-        )
+        read = None if stdin is None else json.dumps(stdin)
+        return command_line(*arguments, stdin=read, **{"FLEX_DATA_DIR": str(tmp_path / "data"), **environ})
 
     return run
 

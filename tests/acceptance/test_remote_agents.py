@@ -215,13 +215,14 @@ def test_an_agent_on_a_host_that_is_not_allowed_is_not_registered(visitor: Visit
     endpoint = {"url": "http://169.254.169.254/latest/meta-data", "secret": "hunter2"}
 
     # When it is registered
-    reply = visitor.post(f"{FLEX}/capabilities/register", writer_registration(endpoint=endpoint))
+    registration = writer_registration(capabilityId="yard.stranger", endpoint=endpoint)
+    reply = visitor.post(f"{FLEX}/capabilities/register", registration)
 
     # Then it is refused at both places, with the remedy, and the registry knows nothing of it
     assert reply.status_code == 422
     assert pointers(reply) == {"/endpoint/url", "/endpoint/secret"}
     assert "FLEX_AGENT_HOSTS" in reply.text
-    assert visitor.get(f"{FLEX}/capabilities/{writer_registration()['capabilityId']}").status_code == 404
+    assert visitor.get(f"{FLEX}/capabilities/yard.stranger").status_code == 404
 
 
 def test_the_secret_of_an_endpoint_is_never_shown(visitor: Visitor, agent: RemoteAgent, run_with: Run) -> None:
