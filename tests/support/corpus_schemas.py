@@ -1,7 +1,7 @@
 """Schemas as projects have them, for tests of containment.
 
-They are ours, in the manner of package manifests, workflow files, API descriptions, structured CVs, linked data, content
-models and the payloads of social networks.
+They are ours, in the manner of package manifests, workflow files, API descriptions, structured CVs, linked data,
+content models and the payloads of social networks.
 """
 
 from __future__ import annotations
@@ -19,13 +19,16 @@ def texts(**more: Any) -> dict[str, Any]:
     return {"type": "array", "items": dict(TEXT), **more}
 
 
-def record(required: tuple[str, ...] = (), **properties: Any) -> dict[str, Any]:
+def record(required: tuple[str, ...] = (), /, **properties: Any) -> dict[str, Any]:
+    """Return the schema of an object that may hold further members."""
     return {"type": "object", "properties": properties, "required": list(required)}
 
 
-def closed(required: tuple[str, ...] = (), **properties: Any) -> dict[str, Any]:
+def closed(required: tuple[str, ...] = (), /, **properties: Any) -> dict[str, Any]:
     return {**record(required, **properties), "additionalProperties": False}
 
+
+_WITH: dict[str, Any] = {"with": {"$ref": "#/definitions/env"}}
 
 SCHEMAS: Mapping[str, dict[str, Any]] = {
     "manifest": {
@@ -70,7 +73,7 @@ SCHEMAS: Mapping[str, dict[str, Any]] = {
                 steps={"type": "array", "minItems": 1, "items": {"$ref": "#/definitions/step"}},
             ),
             "step": {
-                **record(id=TEXT, uses=TEXT, run=TEXT, **{"with": {"$ref": "#/definitions/env"}}),
+                **record(id=TEXT, uses=TEXT, run=TEXT, **_WITH),
                 "oneOf": [{"required": ["uses"]}, {"required": ["run"]}],
             },
         },
