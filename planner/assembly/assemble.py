@@ -149,7 +149,7 @@ def _metadata(
         **request.summary,
         "minimumScore": request.wish.minimum,
         "search": {
-            "cost": choice.cost,
+            "cost": choice.cost + (branches.further_cost(choice) if branches else 0),
             "exact": choice.exact,
             "states": choice.states,
             "chosen": [c.capability_id for c in choice.capabilities],

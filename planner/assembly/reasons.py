@@ -17,7 +17,8 @@ def score_of(capability: Capability, draft: Draft) -> dict[str, Any]:
     """Return the score with its parts, the runners-up with what they lost on, and who was left out and why."""
     choice = draft.choice
     winner = choice.score(capability)
-    rivals = choice.rivals(capability)
+    beside = {c.capability_id for c in draft.branches.cast} if draft.branches else set()
+    rivals = [rival for rival in choice.rivals(capability) if rival.capability_id not in beside]
     refused = choice.refused(sorted(set(capability.output_facets) & choice.wanted))
     return {
         **winner.as_json(),
@@ -53,6 +54,8 @@ def rationale_of(
         sentences.append("Required by policies.planner.selection.require.")
     if request.routing and capability.capability_id in request.routing.ways:
         sentences.append("One of the ways of policies.planner.directives.routing.")
+    if step.branch is not None and draft.branches and draft.branches.varied and step.kind == "execution":
+        sentences.append("The objective is diversity, so the branches are the work of different capabilities.")
     if original := draft.choice.derived.get(capability.capability_id):
         made = ", ".join(capability.output_facets)
         sentences.append(f"Derived: {original} supports {made} without declaring it, and nothing declared fits.")
