@@ -178,8 +178,8 @@ class _Market:
         self.outlook = look(request, codes, stock.index, shapes)
         self.scorer = Scorer(replace(request.wish, facets=self.outlook.wanted))
         self.asks = {ask.capability.capability_id: ask for ask in asks}
-        accepted, pins = request.situation.accepted, self.outlook.pins
-        self.appraisal = Appraisal(stock, self.scorer, codes, (*accepted, *pins))
+        situation, pins = request.situation, self.outlook.pins
+        self.appraisal = Appraisal(stock, self.scorer, codes, (*situation.accepted, *situation.finished, *pins))
         self.eligible: list[Offer] = []
         self.below: list[Offer] = []
         self._beside: dict[str, Capability] = {}
@@ -210,6 +210,8 @@ class _Market:
     def _one(self, entry: Entry) -> tuple[int, bool]:
         """Return the price of an entry that has to be looked at by itself, and whether it may be chosen unasked."""
         name, units = entry.name, self.appraisal.units(entry)
+        if name in self.request.situation.finished:
+            return 0, True
         fits = units >= self.appraisal.least or name in self.asks
         return (
             self.scorer.points(entry.capability, units),

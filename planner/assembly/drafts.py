@@ -73,8 +73,8 @@ class Drafting:
         """Search for the plan and return the talk about it.
 
         `version`, `fallbacks` and `situation` are those of `assemble_plan`; `so_far` tells of the plan that a new
-        version replaces (see `describe_plan`); `most_rows` is that of `assemble_plan`, and the most capabilities that a prompt
-        lists if it is lower than the prompt's own cap.
+        version replaces (see `describe_plan`); `most_rows` is that of `assemble_plan`, and the most capabilities that a
+        prompt lists if it is lower than the prompt's own cap.
 
         Raises PlanRejectedError where the search finds no plan: then there is nothing to talk about.
         """

@@ -175,13 +175,12 @@ def test_an_answer_that_does_not_fit_is_refused_and_the_next_one_counts(visitor:
 def test_just_below_the_minimum_score_a_person_is_asked_and_at_it_nobody_is(
     visitor: Visitor, register: Register
 ) -> None:
-    register(STRATEGIST)
-    register(WRITER)
+    # Given capabilities of which nothing has been measured
+    register(STRATEGIST, "yard.unmeasured.strategist")
+    register(WRITER, "yard.unmeasured.writer")
     shown = visitor.post(f"{FLEX}/plan", linkedin_envelope()).json()["plan"]["nodes"]
     lowest = min(node["score"]["total"] for node in shown if node["score"])
-    at = visitor.start(with_minimum(lowest))
-    assert visitor.wait(at)["run"]["status"] == "completed"
-    # And below it the candidate, its score and the minimum are named
+    # Then below the lowest score the candidate, its score and the minimum are named
     run_id, fallback, request = asked(visitor, with_minimum(lowest + 0.0001))
     assert fallback["reason"] == "below_minimum_score"
     assert (fallback["best"]["score"], fallback["minimumScore"]) == (lowest, round(lowest + 0.0001, 4))
@@ -191,6 +190,8 @@ def test_just_below_the_minimum_score_a_person_is_asked_and_at_it_nobody_is(
     (updated,) = told(frames, "plan_updated")
     assert updated["payload"]["trigger"]["reason"] == "candidate_chosen"
     assert frames[-1]["payload"]["status"] == "completed"
+    # And at the minimum nobody is asked
+    assert visitor.wait(visitor.start(with_minimum(lowest)))["run"]["status"] == "completed"
 
 
 def test_a_capability_that_comes_later_takes_over_when_an_operator_asks_for_a_new_plan(
