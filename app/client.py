@@ -96,9 +96,9 @@ class FlexClient:
         """Return the open questions to people, with their runs."""
         return list(self._json(self._send("GET", "/api/hitl/pending"))["runs"])
 
-    def answer(self, request_id: str, response: Mapping[str, Any]) -> dict[str, Any]:
+    def answer(self, request_id: str, response: Mapping[str, Any], note: str | None = None) -> dict[str, Any]:
         """Answer a question; return what was decided."""
-        body = {"requestId": request_id, "responses": [dict(response)]}
+        body = {"requestId": request_id, "responses": [dict(response)], **({} if note is None else {"note": note})}
         return dict(self._json(self._send("POST", f"{PREFIX}/hitl/resolve", body=body)))
 
     def audit(self, **filters: Any) -> dict[str, Any]:

@@ -85,6 +85,26 @@ def test_a_run_that_waits_for_a_person_ends_with_three_and_can_be_cancelled(
     assert frames_in(watched.stdout)[-1]["payload"]["note"] == "enough"
 
 
+def test_a_person_answers_from_the_command_line(flex: Flex, asker: Visitor, provider: FakeOpenAI) -> None:
+    # Given a run that waits for an output, and says how to give it
+    provider.play(fake.SCHEMA_VIOLATION)
+    outcome = flex("run", "-", "--url", asker.url, stdin=ARTICLE)
+    assert outcome.returncode == 3
+    (request_id,) = {word for word in outcome.stderr.split() if word.startswith("hitl_")}
+    assert f"flex approve {request_id} [--output FILE]" in outcome.stderr
+    # When it is looked for, answered wrongly, and answered
+    listed = flex("inbox", "--url", asker.url)
+    assert request_id in listed.stdout
+    refused = flex("approve", request_id, "--output", "-", "--url", asker.url, stdin={"longFormDraft": 5})
+    assert (refused.returncode, "/responses/0/output" in refused.stderr) == (1, True), refused.stderr
+    assert flex("reject", request_id, "--reason", "not now", "--url", asker.url).returncode == 0
+    # Then nobody waits any more, and a second answer is refused
+    assert request_id not in flex("inbox", "--url", asker.url).stdout
+    late = flex("answer", request_id, "too late", "--url", asker.url)
+    assert (late.returncode, late.stdout) == (1, "")
+    assert flex("answer", request_id, "--url", asker.url).returncode == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
