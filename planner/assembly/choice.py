@@ -19,7 +19,7 @@ from planner.assembly.reachability import ROW_CAP, Reach
 from planner.assembly.refusal import explain_minimum
 from planner.assembly.request import PlanRequest
 from planner.assembly.rows import Offer, Row, reach
-from planner.assembly.scoring import Score, Scorer, points, ranked
+from planner.assembly.scoring import MERIT_POINTS, STEP_POINTS, UNIT, Score, Scorer, points, ranked
 from planner.assembly.search import Found, solve
 from planner.assembly.stock import Appraisal, Priced, Stock, is_accepted
 from planner.assembly.substitutes import Ask, blanks, derived_entries, original_of, stand_in
@@ -185,8 +185,13 @@ class _Market:
         self._beside: dict[str, Capability] = {}
         self._listed = next((t for t in self.outlook.targets.chosen if takes_branches(t, request)), None)
         plain = dict.fromkeys(filter(self.appraisal.is_plain, self.outlook.path))
-        for shape, price, fits in self.appraisal.prices(plain):
-            self._add(shape.entries[0], price, self.eligible if fits else self.below)
+        least, counting = self.appraisal.least, self.outlook.counting
+        for shape, units in self.appraisal.units_of(plain):
+            price = STEP_POINTS + (UNIT - units) * MERIT_POINTS // UNIT
+            if self._listed is not None:
+                price *= self._copies(shape.entries[0].capability)
+            offer = (price, shape.names[0], shape.needs, shape.makes & counting)
+            (self.eligible if units >= least else self.below).append(offer)
         for shape in self.outlook.path:
             if shape not in plain:
                 self._offer(shape)

@@ -32,7 +32,7 @@ class Reach:
         cap = self.cap
         pinned = self.named | self.goals
         most = cap + len(pinned)
-        firsts = sorted(name for part in self.path for name in part[:most])[:most]
+        firsts = sorted([name for part in self.path for name in part[:most]])[:most]
         others = [name for name in firsts if name not in pinned][: max(0, cap - len(pinned))]
         rows = [(name, self._reasons(name)) for name in sorted((*pinned, *others))]
         reasons = [reason for _, found in rows for reason in found]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from planner.assembly.index import Codes, Entry, Group, RegistryIndex, Shape
 from planner.assembly.request import PlanRequest, refusal_of
-from planner.assembly.scoring import MERIT_POINTS, STEP_POINTS, UNIT, Scorer
+from planner.assembly.scoring import Scorer
 from planner.assembly.substitutes import original_of
 
 
@@ -110,12 +110,12 @@ class Appraisal:
                 bad = best if bad is None or best < bad else bad
         return good, bad
 
-    def prices(self, shapes: Iterable[Shape]) -> Iterator[tuple[Shape, int, bool]]:
-        """Yield for shapes of one entry each, none of them singled out, the price and whether it may be chosen unasked.
+    def units_of(self, shapes: Iterable[Shape]) -> Iterator[tuple[Shape, int]]:
+        """Yield for plain shapes the score of the one entry in ten-thousandths.
 
         Written out in one go, since a registry may have ten thousand of them.
         """
-        bases, scorer, wanted, least = self._base, self.scorer, self.wanted, self.least
+        bases, scorer, wanted = self._base, self.scorer, self.wanted
         weight, whole = scorer.cost_weight, scorer.whole
         by_count: dict[int, list[int]] = {}
         for shape in shapes:
@@ -127,8 +127,7 @@ class Appraisal:
             if made not in by_count:
                 by_count[made] = [scorer.aligned(count, made) for count in range(made + 1)]
             weighed = base + by_count[made][(shape.makes & wanted).bit_count()] + weight * cost
-            units = (2 * weighed + whole) // (2 * whole)
-            yield shape, STEP_POINTS + (UNIT - units) * MERIT_POINTS // UNIT, units >= least
+            yield shape, (2 * weighed + whole) // (2 * whole)
 
     def is_plain(self, shape: Shape) -> bool:
         """Whether a shape has one entry that is not singled out, and its score decides its price."""
@@ -136,7 +135,15 @@ class Appraisal:
 
     def best(self, shapes: Iterable[Shape], count: int) -> list[Ranked]:
         """Return the `count` entries of the best scores, equals by id."""
-        return nsmallest(count, (found for shape in shapes for found in self._best_of(shape, count)))
+        lone: list[Shape] = []
+        found: list[Ranked] = []
+        for shape in shapes:
+            if shape.lone is not None and shape.place not in self._single:
+                lone.append(shape)
+            else:
+                found += self._best_of(shape, count)
+        leading = nsmallest(count, [(-units, shape.names[0], shape) for shape, units in self.units_of(lone)])
+        return nsmallest(count, (*found, *(Ranked(units, name, s.entries[0]) for units, name, s in leading)))
 
     def _best_of(self, shape: Shape, count: int) -> Iterator[Ranked]:
         for entry in self.singles(shape):

@@ -136,7 +136,6 @@ def test_under_diversity_each_branch_is_another_capabilitys_work_while_there_are
     [
         {"input_facets": ("company_information", "post_visual")},
         {"output_facets": ("copyVariants", "post_copy"), "output_schema": {}},
-        {"kind": "structuring"},
         {"input_traits": {"languages": ["nl"], "formats": ["blog_post"]}},
         {"status": "inactive"},
     ],

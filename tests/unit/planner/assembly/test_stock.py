@@ -85,8 +85,8 @@ def test_the_cheapest_of_a_shape_and_those_singled_out_hold_the_cheapest_of_all(
         assert min(good, default=None) in {*offered, None}
         assert good or min(bad) in offered
         # And the short form of shapes with one entry says the same
-        for _, price, fits in appraisal.prices(filter(appraisal.is_plain, [shape])):
-            assert [(price, fits)] == [(prices[n], scores[n].total >= least) for n in scores]
+        for _, units in appraisal.units_of(filter(appraisal.is_plain, [shape])):
+            assert [units] == [round(found.total * 10_000) for found in scores.values()]
 
 
 @given(registries(), wishes(), st.integers(1, 9))
