@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 NEVER_ASK = {"planner": {"topology": {"forbiddenKinds": ["fallback"]}}}
@@ -20,7 +21,7 @@ VARIANT = {
 
 def variants_contract(name: str = "copyVariants", count: int = 2) -> dict[str, Any]:
     """Return a contract for exactly `count` variants under a property of the caller's naming."""
-    array = {"type": "array", "minItems": count, "maxItems": count, "items": VARIANT}
+    array = {"type": "array", "minItems": count, "maxItems": count, "items": deepcopy(VARIANT)}
     schema = {"type": "object", "required": [name], "additionalProperties": False, "properties": {name: array}}
     return {"mode": "json_schema", "schema": schema}
 
