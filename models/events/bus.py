@@ -31,7 +31,7 @@ SECONDS_TO_PUBLISH = 0.5
 SECONDS_OF_REST = 2.0
 """How long publishing rests after a failure."""
 
-log = structlog.get_logger(__name__)
+logger = structlog.get_logger(__name__)
 
 
 class Bus(Protocol):
@@ -71,7 +71,7 @@ class LiveBus:
             pipeline.execute()
         except redis.RedisError as error:
             self._rest_until = time.monotonic() + SECONDS_OF_REST
-            log.warning("live_publish_failed", error=str(error), frames=len(frames))
+            logger.warning("live_publish_failed", error=str(error), frames=len(frames))
 
     def read(self, cursor: str, block_ms: int) -> tuple[str, list[dict[str, Any]]]:
         """Return the frames behind `cursor` and the new cursor, waiting up to `block_ms`. Raises redis.RedisError."""

@@ -87,8 +87,13 @@ WORK_LINES = (
     Line("run_nudged", "info", "a run was looked at again because nobody answered"),
     Line("run_gone", "warning", "a message names a run that is not there"),
     Line("publish_failed", "warning", "the broker did not take a message; the sweep will do it"),
+    Line("live_publish_failed", "warning", "Redis did not take frames for the open streams; they stand in the log"),
     Line("after_commit_failed", "error", "what follows a commit broke; the commit stands"),
-    Line("database_unavailable", "warning", "a task ended early because the database is away"),
+    Line(
+        "database_unavailable",
+        "warning",
+        "a task ended early because the database is away; its message is handed back, ten times at most",
+    ),
 )
 """Workers, in the order of a run."""
 
@@ -111,7 +116,7 @@ WEB_LINES = (
 LINES = (*FRAME_LINES, *CHANGE_LINES, *WORK_LINES, *WEB_LINES)
 
 ABSENT_LINES: dict[str, str] = {
-    "flex_run_backlog_reject": "there is no limit on waiting runs yet",
+    "flex_run_backlog_reject": "every refused request is one line: request, with status 429 or 503",
     "flex_sse_queue, sse_*": "streams are followed by slow_client_cut and the gauge flex.stream.listeners",
     "flex_planner_crcs_metrics": "stands in flex_plan_generated as crcs_rows and crcs_considered",
     "flex_planner_missing_facets, flex_planner_missing_pinned_capabilities, flex_planner_dropped_facet": (
