@@ -7,8 +7,8 @@ sweep finds every run whose wake-up is due.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import cached_property
+from contextlib import ExitStack, contextmanager
+from functools import cache, cached_property
 
 import structlog
 from sqlalchemy import Connection
@@ -38,62 +38,62 @@ logger = structlog.get_logger(__name__)
 class UnitOfWork:
     """A transaction as one tenant sees the tables; `tenant_id` None is the service itself."""
 
-    def __init__(self, connection: Connection, tenant_id: str | None) -> None:
-        self._connection = connection
+    def __init__(self, connect: Callable[[], Connection], tenant_id: str | None) -> None:
+        self._connect = connect
         self.tenant_id = tenant_id
         self.after_commit: list[Callable[[], object]] = []
 
     @cached_property
     def events(self) -> EventLog:
-        return EventLog(self._connection, self.tenant_id)
+        return EventLog(self._connect, self.tenant_id)
 
     @cached_property
     def runs(self) -> RunRepository:
-        return RunRepository(self._connection, self.tenant_id, self.events)
+        return RunRepository(self._connect, self.tenant_id, self.events)
 
     @cached_property
     def nodes(self) -> NodeRepository:
-        return NodeRepository(self._connection, self.tenant_id, self.events)
+        return NodeRepository(self._connect, self.tenant_id, self.events)
 
     @cached_property
     def plans(self) -> PlanRepository:
-        return PlanRepository(self._connection, self.tenant_id)
+        return PlanRepository(self._connect, self.tenant_id)
 
     @cached_property
     def plan_drafts(self) -> PlanDraftRepository:
-        return PlanDraftRepository(self._connection, self.tenant_id)
+        return PlanDraftRepository(self._connect, self.tenant_id)
 
     @cached_property
     def outputs(self) -> OutputRepository:
-        return OutputRepository(self._connection, self.tenant_id)
+        return OutputRepository(self._connect, self.tenant_id)
 
     @cached_property
     def capabilities(self) -> CapabilityRepository:
-        return CapabilityRepository(self._connection, self.tenant_id, self.on_commit)
+        return CapabilityRepository(self._connect, self.tenant_id, self.on_commit)
 
     def registry_of(self, tenant_id: str) -> RegistrySnapshot:
         """Return the capabilities that a run of this tenant may use, whoever has opened the unit."""
-        return CapabilityRepository(self._connection, tenant_id, self.on_commit).snapshot()
+        return CapabilityRepository(self._connect, tenant_id, self.on_commit).snapshot()
 
     @cached_property
     def hitl(self) -> HitlRepository:
-        return HitlRepository(self._connection, self.tenant_id, self.events)
+        return HitlRepository(self._connect, self.tenant_id, self.events)
 
     @cached_property
     def keys(self) -> KeyRepository:
-        return KeyRepository(self._connection, self.tenant_id)
+        return KeyRepository(self._connect, self.tenant_id)
 
     @cached_property
     def idempotency(self) -> IdempotencyRepository:
-        return IdempotencyRepository(self._connection, self.tenant_id)
+        return IdempotencyRepository(self._connect, self.tenant_id)
 
     @cached_property
     def audit(self) -> AuditRepository:
-        return AuditRepository(self._connection, self.tenant_id)
+        return AuditRepository(self._connect, self.tenant_id)
 
     @cached_property
     def canaries(self) -> CanaryRepository:
-        return CanaryRepository(self._connection, self.tenant_id)
+        return CanaryRepository(self._connect, self.tenant_id)
 
     def on_commit(self, action: Callable[[], object]) -> None:
         """Call `action` once the transaction has been committed, in the order of these calls."""
@@ -104,10 +104,16 @@ class UnitOfWork:
 def open_reading(tenant: str | None) -> Iterator[UnitOfWork]:
     """Open a unit that only reads, each statement by itself: without a transaction to begin and to commit.
 
-    Raises DatabaseUnavailableError when the server is away.
+    It takes a connection when it has something to ask: much of what is read is remembered. Raises
+    DatabaseUnavailableError when the server is away.
     """
-    with database_errors(), engine().connect() as connection:
-        yield UnitOfWork(connection.execution_options(isolation_level="AUTOCOMMIT"), tenant)
+    with database_errors(), ExitStack() as stack:
+
+        @cache
+        def connect() -> Connection:
+            return stack.enter_context(engine().connect()).execution_options(isolation_level="AUTOCOMMIT")
+
+        yield UnitOfWork(connect, tenant)
 
 
 @contextmanager
@@ -117,7 +123,7 @@ def open_unit(tenant: str | None = DEFAULT_TENANT, *, bus: Bus | None = None) ->
     Raises DatabaseUnavailableError when the server is away; whatever was done in the transaction is then undone.
     """
     with database_errors(), engine().begin() as connection:
-        unit = UnitOfWork(connection, tenant)
+        unit = UnitOfWork(lambda: connection, tenant)
         yield unit
         fault("before_commit")
     fault("after_commit")

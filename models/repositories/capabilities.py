@@ -56,9 +56,12 @@ class CapabilityRepository(Repository):
     """
 
     def __init__(
-        self, connection: Connection, tenant_id: str | None, on_commit: Callable[[Callable[[], object]], None]
+        self,
+        connect: Callable[[], Connection],
+        tenant_id: str | None,
+        on_commit: Callable[[Callable[[], object]], None],
     ) -> None:
-        super().__init__(connection, tenant_id)
+        super().__init__(connect, tenant_id)
         self._on_commit = on_commit
 
     def register(self, capability: Capability) -> Capability:

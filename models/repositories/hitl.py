@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -40,8 +40,8 @@ class NewRequest:
 class HitlRepository(Repository):
     """Requests and responses of one tenant."""
 
-    def __init__(self, connection: Connection, tenant_id: str | None, log: EventLog) -> None:
-        super().__init__(connection, tenant_id)
+    def __init__(self, connect: Callable[[], Connection], tenant_id: str | None, log: EventLog) -> None:
+        super().__init__(connect, tenant_id)
         self._log = log
 
     def ask(self, run: Run, request: NewRequest) -> Draft:

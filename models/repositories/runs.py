@@ -7,7 +7,7 @@ import binascii
 import json
 import re
 import uuid
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -17,6 +17,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, and_, func, insert
 from models.errors import InvalidRunStateError, RunNotFoundError
 from models.events.frames import Draft, timestamp_text
 from models.events.log import EventLog
+from models.prepared import Prepared
 from models.scope import Repository
 from models.tables import flex_runs
 from models.tables.base import clock
@@ -127,8 +128,8 @@ class Due(NamedTuple):
 class RunRepository(Repository):
     """Runs of one tenant."""
 
-    def __init__(self, connection: Connection, tenant_id: str | None, log: EventLog) -> None:
-        super().__init__(connection, tenant_id)
+    def __init__(self, connect: Callable[[], Connection], tenant_id: str | None, log: EventLog) -> None:
+        super().__init__(connect, tenant_id)
         self._log = log
 
     def create(
@@ -170,12 +171,7 @@ class RunRepository(Repository):
 
     def lock(self, run_id: str) -> Run:
         """Return the run and hold its lock until the transaction ends; `now` is the database's clock."""
-        statement = (
-            select(flex_runs, clock.label("now"))
-            .where(flex_runs.c.run_id == run_id, self.mine(flex_runs))
-            .with_for_update()
-        )
-        run = _one(self.connection.execute(statement).mappings().one_or_none(), run_id)
+        run = _one(_LOCK.one(self.connection, run_id=run_id, tenant=self.tenant_id), run_id)
         self._log.know_status(run_id, run.status)
         return run
 
@@ -338,6 +334,17 @@ class RunRepository(Repository):
         return [Due(*row) for row in self.connection.execute(statement)]
 
 
+_LOCK = Prepared(
+    "lock_run",
+    "SELECT "  # noqa: S608 - the names of the table's own columns
+    + ", ".join(column.name for column in flex_runs.c)
+    + """, clock_timestamp() AS now
+      FROM flex_runs
+     WHERE run_id = %(run_id)s AND (CAST(%(tenant)s AS text) IS NULL OR tenant_id = %(tenant)s)
+       FOR UPDATE
+    """,
+)
+
 _STATUS_COLUMNS = (
     flex_runs.c.tenant_id,
     flex_runs.c.correlation_id,
@@ -354,7 +361,7 @@ def seconds(amount: float) -> ColumnElement[Any]:
     return func.make_interval(0, 0, 0, 0, 0, 0, amount)
 
 
-def _one(row: RowMapping | None, run_id: str) -> Run:
+def _one(row: Mapping[str, Any] | RowMapping | None, run_id: str) -> Run:
     if row is None:
         raise RunNotFoundError(data={"runId": run_id})
     return Run(**row)
