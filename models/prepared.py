@@ -39,6 +39,7 @@ class Prepared:
         pooled = connection.connection
         known: set[str] = pooled.info.setdefault(_KNOWN, set())
         try:
+            cursor: Any  # the driver's own, which is more than the library's stubs promise of one
             with closing(pooled.cursor()) as cursor:
                 if self._name not in known:
                     cursor.execute(self._prepare)

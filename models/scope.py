@@ -9,29 +9,20 @@ from sqlalchemy import ColumnElement, Connection, Table, true
 DEFAULT_TENANT = "default"
 EVERY_TENANT = "*"
 """The owner of what every tenant may see: the built-in capabilities."""
+Source = Connection | Callable[[], Connection]
+"""A connection, or what gives it when the first statement needs it, the same one every time."""
 
 
 class Repository:
-    """A set of rows as one tenant sees them; `tenant_id` None is the service itself, which sees all.
+    """A set of rows as one tenant sees them; `tenant_id` None is the service itself, which sees all."""
 
-    `connect` gives the connection when the first statement needs it.
-    """
-
-    def __init__(self, connect: Callable[[], Connection], tenant_id: str | None) -> None:
-        self._connect = connect
-        self._connected: Connection | None = None
+    def __init__(self, connection: Source, tenant_id: str | None) -> None:
+        self._source = connection
         self.tenant_id = tenant_id
 
     @property
     def connection(self) -> Connection:
-        """Return the unit's connection.
-
-        Not a `cached_property`: that of Python 3.11 has one lock for all instances, and whoever waits for a connection
-        would hold it against those that are to give theirs back.
-        """
-        if self._connected is None:
-            self._connected = self._connect()
-        return self._connected
+        return self._source if isinstance(self._source, Connection) else self._source()
 
     def mine(self, table: Table) -> ColumnElement[bool]:
         """Return the condition that every statement on `table` carries."""

@@ -25,10 +25,11 @@ from models.repositories.keys import KeyRepository
 from models.repositories.nodes import NodeRepository
 from models.repositories.outputs import OutputRepository
 from models.repositories.plan_drafts import PlanDraftRepository
+from models.repositories.planning import PlanningRepository
 from models.repositories.plans import PlanRepository
 from models.repositories.runs import RunRepository
 from models.repositories.service import CanaryRepository
-from models.scope import DEFAULT_TENANT
+from models.scope import DEFAULT_TENANT, Source
 from models.telemetry import observe_frame, observe_status
 from planner.contracts.capabilities import RegistrySnapshot
 
@@ -38,62 +39,66 @@ logger = structlog.get_logger(__name__)
 class UnitOfWork:
     """A transaction as one tenant sees the tables; `tenant_id` None is the service itself."""
 
-    def __init__(self, connect: Callable[[], Connection], tenant_id: str | None) -> None:
-        self._connect = connect
+    def __init__(self, connection: Source, tenant_id: str | None) -> None:
+        self._connection = connection
         self.tenant_id = tenant_id
         self.after_commit: list[Callable[[], object]] = []
 
     @cached_property
     def events(self) -> EventLog:
-        return EventLog(self._connect, self.tenant_id)
+        return EventLog(self._connection, self.tenant_id)
 
     @cached_property
     def runs(self) -> RunRepository:
-        return RunRepository(self._connect, self.tenant_id, self.events)
+        return RunRepository(self._connection, self.tenant_id, self.events)
+
+    @cached_property
+    def planning(self) -> PlanningRepository:
+        return PlanningRepository(self._connection, self.tenant_id, self.events)
 
     @cached_property
     def nodes(self) -> NodeRepository:
-        return NodeRepository(self._connect, self.tenant_id, self.events)
+        return NodeRepository(self._connection, self.tenant_id, self.events)
 
     @cached_property
     def plans(self) -> PlanRepository:
-        return PlanRepository(self._connect, self.tenant_id)
+        return PlanRepository(self._connection, self.tenant_id)
 
     @cached_property
     def plan_drafts(self) -> PlanDraftRepository:
-        return PlanDraftRepository(self._connect, self.tenant_id)
+        return PlanDraftRepository(self._connection, self.tenant_id)
 
     @cached_property
     def outputs(self) -> OutputRepository:
-        return OutputRepository(self._connect, self.tenant_id)
+        return OutputRepository(self._connection, self.tenant_id)
 
     @cached_property
     def capabilities(self) -> CapabilityRepository:
-        return CapabilityRepository(self._connect, self.tenant_id, self.on_commit)
+        return CapabilityRepository(self._connection, self.tenant_id, self.on_commit)
 
     def registry_of(self, tenant_id: str) -> RegistrySnapshot:
         """Return the capabilities that a run of this tenant may use, whoever has opened the unit."""
-        return CapabilityRepository(self._connect, tenant_id, self.on_commit).snapshot()
+        return CapabilityRepository(self._connection, tenant_id, self.on_commit).snapshot()
 
     @cached_property
     def hitl(self) -> HitlRepository:
-        return HitlRepository(self._connect, self.tenant_id, self.events)
+        return HitlRepository(self._connection, self.tenant_id, self.events)
 
     @cached_property
     def keys(self) -> KeyRepository:
-        return KeyRepository(self._connect, self.tenant_id)
+        return KeyRepository(self._connection, self.tenant_id)
 
     @cached_property
     def idempotency(self) -> IdempotencyRepository:
-        return IdempotencyRepository(self._connect, self.tenant_id)
+        return IdempotencyRepository(self._connection, self.tenant_id)
 
     @cached_property
     def audit(self) -> AuditRepository:
-        return AuditRepository(self._connect, self.tenant_id)
+        return AuditRepository(self._connection, self.tenant_id)
 
     @cached_property
     def canaries(self) -> CanaryRepository:
-        return CanaryRepository(self._connect, self.tenant_id)
+        return CanaryRepository(self._connection, self.tenant_id)
 
     def on_commit(self, action: Callable[[], object]) -> None:
         """Call `action` once the transaction has been committed, in the order of these calls."""
@@ -123,7 +128,7 @@ def open_unit(tenant: str | None = DEFAULT_TENANT, *, bus: Bus | None = None) ->
     Raises DatabaseUnavailableError when the server is away; whatever was done in the transaction is then undone.
     """
     with database_errors(), engine().begin() as connection:
-        unit = UnitOfWork(lambda: connection, tenant)
+        unit = UnitOfWork(connection, tenant)
         yield unit
         fault("before_commit")
     fault("after_commit")

@@ -50,12 +50,6 @@ def _approvals(asked: Asked) -> Iterable[str]:
     )
 
 
-def _routing(asked: Asked) -> Iterable[str]:
-    path = ("policies", "planner", "topology", "requiredKinds")
-    required = (pointer(*path, index) for index, kind in enumerate(asked.at(*path) or ()) if kind == "routing")
-    return (*required, *asked.where(("policies", "planner", "directives", "routing")))
-
-
 NOT_AVAILABLE: tuple[tuple[str, Callable[[Asked], Iterable[str]]], ...] = (
     ("Runtime policies are", _runtime_rules),
     ("Quality, retry and latency policies are", _engine_forms),
@@ -63,8 +57,6 @@ NOT_AVAILABLE: tuple[tuple[str, Callable[[Asked], Iterable[str]]], ...] = (
     ("Approval by a person is", _approvals),
     ("Review of the plan by a person is", lambda asked: asked.where(("constraints", "reviewPlan"))),
     ("Budgets are", lambda asked: asked.where(("constraints", "budget"))),
-    ("Constraints of an output contract are", lambda asked: asked.where(("outputContract", "constraints"))),
-    ("Routing nodes are", _routing),
 )
 
 

@@ -94,7 +94,8 @@ def _alternative(node: Node, state: NodeState, failure: Failure, candidate: int,
 def _findings_told(node: Node, failure: Failure) -> tuple[Draft, ...]:
     if not failure.findings:
         return ()
-    return (frames.validation_error("capability_output", failure.findings, node_id=node.id),)
+    scope = "capability_input" if failure.code == "invalid_input" else "capability_output"
+    return (frames.validation_error(scope, failure.findings, node_id=node.id),)
 
 
 def _stored(failure: Failure) -> dict[str, Any]:

@@ -16,6 +16,9 @@ SECONDS_BETWEEN_BATCHES = 0.5
 class BatchingConsumer(Consumer):
     """Celery's consumer, whose events leave twice a second, when there are many of them, and at the end."""
 
+    hub: Any
+    event_dispatcher: Any
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.hub is not None:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from models.repositories.nodes import NO_LEASE
+from models.repositories.runs import Run
 from models.tables import flex_runs
 from models.tables.base import clock
+from models.unit_of_work import UnitOfWork
+from planner.progress.checks import observed_satisfaction
 from planner.progress.state import SETTLED, NodeState
 from tasks import frames
-from tasks.context import Context
 from tasks.final_output import Composed
 
 
 def end_run(
-    context: Context,
+    unit: UnitOfWork,
+    run: Run,
+    nodes: Iterable[NodeState],
     status: str,
     *,
     reason: str | None = None,
@@ -24,9 +28,11 @@ def end_run(
     composed: Composed | None = None,
     error: Mapping[str, Any] | None = None,
 ) -> None:
-    """End the run: stop what still runs, close its requests, store its result and write the last frame."""
-    unit, run = context.unit, context.run
-    stopped = [node for node in context.state.nodes.values() if node.status not in {*SETTLED, "error"}]
+    """End a run whose lock is held: stop what still runs, close its requests, store its result, write the last frame.
+
+    `nodes` are those of the run, as they are now.
+    """
+    stopped = [node for node in nodes if node.status not in {*SETTLED, "error"}]
     if stopped:
         unit.nodes.change(run.run_id, [node.node_id for node in stopped], status="cancelled", **NO_LEASE)
     unit.hitl.close_all(run.run_id)
@@ -44,6 +50,7 @@ def end_run(
         operator=by.get("operator") or None,
         note=by.get("note"),
         usage=run.usage,
+        **_observed(composed),
     )
     unit.events.append(
         run.run_id,
@@ -53,11 +60,21 @@ def end_run(
             "reason": reason,
             "waiting_for": None,
             "wake_at": None,
+            "planner": None,
+            "planning_lease_until": None,
             "finished_at": clock,
             # Whatever is still on its way under the old epoch finds itself stale.
             "epoch": flex_runs.c.epoch + (0 if status == "completed" else 1),
         },
     )
+
+
+def _observed(composed: Composed | None) -> dict[str, Any]:
+    """Return what the constraints of the contract say of the result, if there are any."""
+    if composed is None or not composed.observed:
+        return {}
+    told = [one.as_json() for one in composed.observed]
+    return {"observedSatisfaction": observed_satisfaction(composed.observed), "constraints": told}
 
 
 def _stopped(node: NodeState) -> dict[str, Any]:

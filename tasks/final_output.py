@@ -11,17 +11,19 @@ from models.repositories.runs import Run
 from planner.contracts.compiler import compile_contract
 from planner.contracts.facets import FacetCatalogue
 from planner.contracts.json_schema import validator_for
+from planner.progress.checks import Observed, observe
 from planner.progress.output import blame, compose_output
 
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """A result with its faults, and the nodes that made the faulty parts."""
+    """A result with its faults and the nodes that made the faulty parts, and what its constraints say."""
 
     output: Any
     facets: Mapping[str, Any]
     provenance: Mapping[str, Any]
     findings: tuple[Mapping[str, Any], ...] = ()
+    observed: tuple[Observed, ...] = ()
 
     @property
     def blamed(self) -> tuple[str, ...]:
@@ -39,16 +41,16 @@ def compose(
     plan = stored.plan
     output = compose_output(plan, outputs, stored.values)
     contract = run.envelope["outputContract"]
-    findings = tuple(
-        {**found, "nodeId": blame(plan, found["pointer"])} for found in _faults(contract, output, catalogue)
-    )
+    observed = observe(contract.get("constraints") or (), output)
+    faults = [*_faults(contract, output, catalogue), *(one.as_finding() for one in observed if one.broken)]
+    findings = tuple({**found, "nodeId": blame(plan, found["pointer"])} for found in faults)
     last = {facet: value for node_id in plan.order for facet, value in outputs.get(node_id, {}).items()}
     provenance = {
         node_id: {"capabilityId": plan.node(node_id).capability_id, "facets": list(plan.node(node_id).output_facets)}
         for node_id in plan.order
         if node_id in outputs
     }
-    return Composed(output, last, provenance, findings)
+    return Composed(output, last, provenance, findings, observed)
 
 
 def _faults(contract: Mapping[str, Any], output: Any, catalogue: FacetCatalogue) -> list[dict[str, Any]]:

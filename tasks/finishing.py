@@ -25,7 +25,7 @@ def finish(context: Context, _step: steps.Finish) -> Next:
     composed = compose(context.run, context.plan, outputs, catalogue())
     if composed.findings:
         return _mend(context, composed, outputs)
-    end_run(context, "completed", composed=composed)
+    end_run(context.unit, context.run, context.state.nodes.values(), "completed", composed=composed)
     return Stop()
 
 
@@ -37,7 +37,8 @@ def _mend(context: Context, composed: Composed, outputs: Mapping[str, Any]) -> N
     if not blamed or run.final_attempts > 1:
         message = f"The result breaks the caller's contract: {composed.findings[0]['message']}"
         error = {"errors": [dict(finding) for finding in composed.findings]}
-        end_run(context, "failed", reason="contract_not_met", message=message, composed=composed, error=error)
+        nodes = context.state.nodes.values()
+        end_run(unit, run, nodes, "failed", reason="contract_not_met", message=message, composed=composed, error=error)
         return Stop()
     unit.runs.change(run.run_id, final_attempts=flex_runs.c.final_attempts + 1)
     _reopen(context, [node.id for node in blamed])

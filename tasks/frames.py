@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from models.events.frames import Draft
 from planner.plan.codec import node_to_json
+from planner.plan.delta import Delta
 from planner.plan.graph import Node, PlanGraph
 from planner.progress.failure import Failure
+from planner.progress.replanning import Replanning
+from planner.progress.routing import Routed
 
 REMEDIES = {
     "no_plan": "Change what the contract asks for, or register a capability that produces what is missing.",
     "capability_inactive": "Register the capability again, or name another one in policies.planner.selection.",
     "invalid_output": "Look at the findings; loosen the contract, or change the capability's instructions.",
+    "invalid_input": "Look at the findings; change what comes before this node, or the schema that it declares.",
     "poison": "Look at the worker's log: this node's process ended each time it was tried.",
-    "rejected": "A person refused the result; start a new run with what they asked for.",
+    "rejected": "A person refused it; start a new run with what they asked for.",
     "contract_not_met": "Look at the errors; loosen the contract, or give the run better inputs.",
 }
 DEFAULT_REMEDY = "Look at the run's events for the cause, then start a new run."
@@ -50,29 +54,54 @@ def contract_modes(node: Node) -> dict[str, str | None]:
 
 
 def plan_generated(run_id: str, plan: PlanGraph) -> list[Draft]:
-    """Return the frame of a new plan, followed by one per branching in it."""
+    """Return the frame of a run's first plan, followed by one per branching and per question to a person in it."""
     shown = {
         "runId": run_id,
         "version": plan.version,
         "nodes": [summary(node) for node in plan.nodes],
-        "edges": [{"from": edge.source, "to": edge.target, "reason": edge.reason} for edge in plan.edges],
+        "edges": _edges(plan),
         "metadata": dict(plan.metadata),
     }
-    branchings = [
-        Draft(
-            "plan_branch",
-            {
-                "parentNodeId": node.id,
-                "reason": node.metadata["reason"],
-                "branches": node.metadata["branches"],
-            },
-            node_id=node.id,
-            plan_version=plan.version,
-        )
-        for node in plan.nodes
-        if node.kind == "branch"
-    ]
-    return [Draft("plan_generated", {"plan": shown}, plan_version=plan.version), *branchings]
+    return [Draft("plan_generated", {"plan": shown}, plan_version=plan.version), *_about_nodes(plan, plan.nodes)]
+
+
+def plan_updated(run_id: str, delta: Delta, why: Replanning, statuses: Mapping[str, str]) -> list[Draft]:
+    """Return the frame of a version that takes over, followed by one per branching and per question that is new in it.
+
+    `statuses` are those of the nodes before the change.
+    """
+    plan, diff = delta.plan, delta.diff
+    told = {"reason": why.reason, "nodeId": why.node_id, "details": dict(why.details)}
+    shown = {
+        "runId": run_id,
+        "previousVersion": diff.previous_version,
+        "version": plan.version,
+        "trigger": {"reason": why.reason, "details": {"nodeId": why.node_id, **why.details}},
+        "replan": {**told, "diff": delta.as_json()},
+        "nodes": [{**summary(node), "status": statuses.get(node.id, "pending")} for node in plan.nodes],
+        "edges": _edges(plan),
+        "metadata": dict(plan.metadata),
+    }
+    new = [node for node in plan.nodes if node.id not in statuses]
+    return [Draft("plan_updated", shown, plan_version=plan.version), *_about_nodes(plan, new)]
+
+
+def _edges(plan: PlanGraph) -> list[dict[str, str]]:
+    return [{"from": edge.source, "to": edge.target, "reason": edge.reason} for edge in plan.edges]
+
+
+def _about_nodes(plan: PlanGraph, nodes: Iterable[Node]) -> Iterator[Draft]:
+    for node in nodes:
+        if node.kind == "branch":
+            payload = {"parentNodeId": node.id, **_members(node, "reason", "branches")}
+            yield Draft("plan_branch", payload, node_id=node.id, plan_version=plan.version)
+        if node.kind == "fallback":
+            payload = {"nodeId": node.id, **_members(node, "reason", "facets", "best", "minimumScore")}
+            yield Draft("plan_fallback", payload, node_id=node.id, plan_version=plan.version)
+
+
+def _members(node: Node, *names: str) -> dict[str, Any]:
+    return {name: node.metadata[name] for name in names}
 
 
 def node_start(node: Node, *, attempt: int, capability_id: str | None) -> Draft:
@@ -103,8 +132,9 @@ def node_complete(
     duration_ms: float,
     usage: Mapping[str, Any],
     provenance: Mapping[str, Any],
+    routed: Routed | None = None,
 ) -> Draft:
-    """Return the end of an attempt that gave `output`, facet → value."""
+    """Return the end of an attempt that gave `output`, facet → value, or that took a way."""
     payload: dict[str, Any] = {
         "capabilityId": capability_id,
         "label": node.label,
@@ -121,8 +151,16 @@ def node_complete(
         payload["branch"] = node.branch
     if node.virtual:
         payload["virtual"] = True
+    if routed is not None:
+        payload["routingResult"] = routed.as_json()
     shown = {side: node.provenance.get(side, []) for side in ("input", "output")}
     return Draft("node_complete", payload, node_id=node.id, facet_provenance=shown)
+
+
+def node_skipped(node: Node, reason: str) -> Draft:
+    """Return that a node will not run."""
+    payload = {"capabilityId": node.capability_id, "label": node.label, "kind": node.kind, "reason": reason}
+    return Draft("node_skipped", payload, node_id=node.id)
 
 
 def node_retry(node: Node, *, attempt: int, reason: str, capability_id: str | None, failure: Failure) -> Draft:

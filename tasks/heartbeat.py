@@ -59,7 +59,7 @@ class Heartbeat:
         lease = get_settings().lease_seconds
         with open_unit(None) as unit:
             kept = unit.nodes.extend_leases(self._worker, lease, before)
-            kept |= unit.runs.extend_planning(self._worker, lease, before)
+            kept |= unit.planning.extend(self._worker, lease, before)
         for key, token in before.items():
             if key not in kept:
                 logger.info("lease_lost", run_id=key[0], node_id=key[1], attempt=key[2])

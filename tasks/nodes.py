@@ -25,6 +25,7 @@ from planner.contracts.compiler import CompiledContract, Provenance
 from planner.contracts.json_schema import validator_for
 from planner.plan.graph import Node
 from planner.progress.bundle import AgentBundle, ancestor_ids, inputs_for, visible_values
+from planner.progress.checks import open_checks
 from planner.progress.failure import Failure, FailureKind, candidate_id
 from tasks.agents.base import AgentError, AgentResult, AgentTimeoutError, CancelToken, HitlAsk, InvalidReplyError, Usage
 from tasks.agents.registry import agent_for
@@ -78,6 +79,9 @@ def attempt(claim: Claim, stored: StoredPlan, cancel: CancelToken, seen: dict[st
         message = f"The capability “{capability_id}” is not active any more."
         return Failed(Failure("capability_inactive", "capability_inactive", message), Usage())
     bundle = _bundle(claim, stored, node, capability, seen, clarifications)
+    if unfit := open_checks(node, "input", bundle.inputs):
+        message = f"What “{node.label}” was given is nothing that it takes: {unfit[0]['message']}"
+        return Failed(Failure("invalid_output", "invalid_input", message, unfit, retryable=False), Usage())
     with observe_call(_described(claim, capability_id)) as end:
         outcome = _call(bundle, node, capability, cancel)
         _describe_end(end, outcome)
@@ -108,6 +112,8 @@ def findings_of(node: Node, output: Any) -> tuple[dict[str, Any], ...]:
     contract = contract_of(node)
     owners = {entry.pointer: entry.facet for entry in contract.provenance}
     problems = validator_for(contract.schema).problems(output)
+    if not problems:
+        return open_checks(node, "output", contract.to_facets(output))
     return tuple({**p.as_json(), "facet": owners.get("/" + p.pointer[1:].split("/", 1)[0], "")} for p in problems)
 
 

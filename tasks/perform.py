@@ -21,11 +21,12 @@ from planner.plan.graph import Node
 from planner.plan.lanes import Lane
 from planner.progress import steps
 from planner.progress.failure import Failure, after_failure
-from planner.progress.output import TransformError, compute_virtual
-from tasks import dispatch, frames
+from tasks import dispatch
 from tasks.aftermath import change_after
 from tasks.answers import apply_answer
-from tasks.context import Again, Context, Next, Stop, settle_in_place
+from tasks.asking import ask
+from tasks.computing import compute
+from tasks.context import Again, Context, Next, Stop
 from tasks.ending import end_run
 from tasks.finishing import finish
 
@@ -72,29 +73,6 @@ def _lost(node: Node, *, timed_out: bool) -> Failure:
     return Failure("lease_lost", "lease_lost", f"The worker that ran “{node.label}” went away.")
 
 
-def _compute(context: Context, step: steps.Compute) -> Next:
-    """Settle virtual nodes: what they give follows from the plan and from what is stored."""
-    stored, run_id = context.plan, context.run.run_id
-    outputs = context.unit.nodes.outputs(run_id)
-    for node_id in step.node_ids:
-        node = stored.plan.node(node_id)
-        start = frames.node_start(node, attempt=1, capability_id=None)
-        try:
-            output = compute_virtual(stored.plan, node_id, stored.values, outputs)
-        except TransformError as error:
-            failure = Failure("invalid_output", error.code, error.message, retryable=False)
-            told = frames.node_error(node, failure, capability_id=None, attempt=1)
-            context.unit.events.append(run_id, start, told)
-            context.unit.nodes.change(run_id, [node_id], status="error", attempt=1, error=failure.as_json())
-            continue
-        told = frames.node_complete(
-            node, attempt=1, capability_id=None, output=output, duration_ms=0.0, usage={}, provenance={}
-        )
-        settle_in_place(context, node, start, told, output=output, provenance={}, attempt=1, started_at=clock)
-        context.unit.nodes.count_down(run_id, stored.plan.children(node_id))
-    return Again()
-
-
 def _dispatch(context: Context, step: steps.Dispatch) -> Next:
     """Publish the ready lanes, all but the one that this worker keeps."""
     run = context.run
@@ -130,12 +108,13 @@ def _fits_here(lane: Lane) -> bool:
 def _fail(context: Context, step: steps.Fail) -> Next:
     failed = context.state.nodes.get(step.node_id or "")
     error = dict(failed.error or {}) if failed else {}
-    end_run(context, "failed", reason=step.reason, message=step.message, node_id=step.node_id, error=error)
+    unit, run, nodes = context.unit, context.run, context.state.nodes.values()
+    end_run(unit, run, nodes, "failed", reason=step.reason, message=step.message, node_id=step.node_id, error=error)
     return Stop()
 
 
 def _end_cancelled(context: Context, _step: steps.EndCancelled) -> Next:
-    end_run(context, "cancelled", reason="cancelled")
+    end_run(context.unit, context.run, context.state.nodes.values(), "cancelled", reason="cancelled")
     return Stop()
 
 
@@ -154,8 +133,8 @@ def _ask_human(context: Context, step: steps.AskHuman) -> Next:
 
 
 def _wait(context: Context, step: steps.Wait) -> Next:
-    status = "planning" if context.state.plan is None and context.run.status == "planning" else None
-    moving = status or ("pending" if context.state.plan is None else "running")
+    moving = "pending" if context.state.plan is None else "running"
+    moving = "planning" if context.run.status == "planning" else moving
     context.unit.runs.change(
         context.run.run_id, status=moving, wake_at=step.until, waiting_for=step.waiting_for, nudges=0
     )
@@ -170,7 +149,8 @@ _PERFORMERS: Mapping[type[Any], Callable[[Context, Any], Next]] = {
     steps.Plan: _plan,
     steps.ApplyAnswer: apply_answer,
     steps.Reclaim: _reclaim,
-    steps.Compute: _compute,
+    steps.Compute: compute,
+    steps.Ask: ask,
     steps.Dispatch: _dispatch,
     steps.Finish: finish,
     steps.Fail: _fail,

@@ -1,6 +1,14 @@
-"""Plan a run: take the lease on it, find the plan without holding anything, and store version 1."""
+"""Plan a run: take the lease on it, find the plan without holding anything, and store the next version.
+
+First plan and replan are one task. A version after the first one keeps finished work; it takes over in one transaction
+with the frames that tell of it, under an epoch that whoever asked for it has raised.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import structlog
 
@@ -9,98 +17,146 @@ from models.events.frames import Draft
 from models.faults import fault
 from models.repositories.runs import Run, seconds
 from models.settings import get_settings
-from models.tables import flex_runs
 from models.tables.base import clock
 from models.unit_of_work import UnitOfWork, open_unit
 from planner.assembly.diagnostics import Diagnostic, PlanRejectedError
-from planner.assembly.drafts import Drafting
+from planner.assembly.draft_prompt import describe_plan
+from planner.assembly.drafts import Drafting, with_metadata
 from planner.assembly.modes import plan_in_mode
+from planner.assembly.request import Situation
 from planner.contracts.capabilities import RegistrySnapshot
 from planner.envelope import TaskEnvelope, envelope_from_json
 from planner.intake import Intake, facets_from
+from planner.plan.delta import Delta, is_new, next_version
 from planner.plan.graph import PlanGraph
+from planner.progress.replanning import Replanning, directions_in, situation_after
 from tasks import frames
 from tasks.agents.base import CancelToken
 from tasks.base import WORKER
 from tasks.drafting import Desk, plan_with_model
+from tasks.ending import end_run
 from tasks.heartbeat import heartbeat
+from tasks.situation import situation_of
 
 logger = structlog.get_logger(__name__)
 
 
-def plan_and_store(run_id: str, epoch: int) -> bool:
-    """Give a run its first plan; return whether this call did.
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """A planning in hand. `why` and `previous` are there when the plan is made anew, with the nodes' `statuses`."""
 
-    A run that cannot be planned ends as `failed` with reason `no_plan` and the diagnostics; nothing is left half done,
-    because the version, its nodes and the frames that tell of them are one transaction.
+    run: Run
+    registry: RegistrySnapshot
+    envelope: TaskEnvelope
+    intake: Intake
+    known: Mapping[str, Any]
+    situation: Situation
+    why: Replanning | None = None
+    previous: PlanGraph | None = None
+    statuses: Mapping[str, str] | None = None
+
+    @property
+    def version(self) -> int:
+        return self.run.plan_version + 1
+
+    @property
+    def phase(self) -> Literal["initial", "replan"]:
+        return "initial" if self.previous is None else "replan"
+
+
+def plan_and_store(run_id: str, epoch: int) -> bool:
+    """Give a run its next plan; return whether this call moved it on.
+
+    A run that cannot be planned ends as `failed` with reason `no_plan` and the diagnostics, unless it can go on with
+    the plan that it has. Nothing is left half done: a version, its nodes and its frames are one transaction.
     """
-    claimed = _claim(run_id, epoch)
-    if claimed is None:
+    job = _claim(run_id, epoch)
+    if job is None:
         return False
-    run, registry, envelope, intake = claimed
     fault("after_planning_claim")
-    with heartbeat.holding(run_id, "", run.planning_attempt) as token:
+    with heartbeat.holding(run_id, "", job.run.planning_attempt) as token:
         try:
-            found = _search(envelope, registry)
+            found = _search(job)
         except PlanRejectedError as error:
-            _reject(run, error.diagnostics)
-            return False
+            return _refuse(job, error.diagnostics)
         except Exception:
             # The same envelope would break the planner again: say so now instead of trying until it counts as poison.
             logger.exception("flex_planner_failure", run_id=run_id)
             broken = Diagnostic("planner_failed", "The planner broke on this envelope; see the worker's log.", "error")
-            _reject(run, (broken,))
-            return False
-        plan = found if isinstance(found, PlanGraph) else plan_with_model(_desk(claimed, token), found)
-    return _store(run, plan, envelope, intake)
+            return _refuse(job, (broken,))
+        plan = found if isinstance(found, PlanGraph) else plan_with_model(_desk(job, token), found)
+    return _store_first(job, plan) if job.previous is None else _store_next(job, job.previous, plan)
 
 
-_Claimed = tuple[Run, RegistrySnapshot, TaskEnvelope, Intake]
-
-
-def _claim(run_id: str, epoch: int) -> _Claimed | None:
+def _claim(run_id: str, epoch: int) -> _Job | None:
     with open_unit(None) as unit:
-        run = unit.runs.claim_planning(run_id, epoch, WORKER, get_settings().lease_seconds)
+        run = unit.planning.claim(run_id, epoch, WORKER, get_settings().lease_seconds)
     if run is None:
         return None
     envelope = envelope_from_json(dict(run.envelope), catalogue())
     intake = facets_from(envelope, catalogue())
+    why = Replanning.from_json(run.replan) if run.replan else None
+    known = situation_after(run.situation, why) if why else run.situation
     with open_unit(run.tenant_id) as unit:
         registry = unit.capabilities.snapshot(fresh=True)
         # A run that has ended meanwhile has had its last frame.
         if not _still_mine(unit, run):
             return None
-        unit.events.append(run_id, _requested(run, envelope, intake, registry))
-    return run, registry, envelope, intake
+        job = _Job(run, registry, envelope, intake, known, situation_of(unit, run, known), why)
+        if why is not None:
+            stored = unit.plans.stored(run_id, run.plan_version)
+            job = replace(job, previous=stored.plan, statuses=unit.nodes.statuses(run_id))
+        unit.events.append(run_id, _requested(job))
+    return job
 
 
-def _search(envelope: TaskEnvelope, registry: RegistrySnapshot) -> PlanGraph | Drafting:
+def _search(job: _Job) -> PlanGraph | Drafting:
     """Return the plan, or the talk about it that a model is still to be drawn into."""
     settings = get_settings()
     if settings.planner_mode == "hybrid" and settings.openai_api_key:
-        drafting = Drafting.of(envelope, registry, catalogue(), most_rows=settings.crcs_max_rows)
+        so_far = None
+        if job.previous is not None and job.why is not None:
+            so_far = describe_plan(job.previous, job.statuses or {}, job.why.reason)
+        drafting = Drafting.of(
+            job.envelope,
+            job.registry,
+            catalogue(),
+            version=job.version,
+            fallbacks=True,
+            situation=job.situation,
+            so_far=so_far,
+            most_rows=settings.crcs_max_rows,
+        )
         return drafting if drafting.open else drafting.plan
-    return plan_in_mode(settings.planner_mode, envelope, registry, catalogue())
+    return plan_in_mode(
+        settings.planner_mode,
+        job.envelope,
+        job.registry,
+        catalogue(),
+        version=job.version,
+        fallbacks=True,
+        situation=job.situation,
+    )
 
 
-def _desk(claimed: _Claimed, cancel: CancelToken) -> Desk:
-    run, registry, envelope, intake = claimed
+def _desk(job: _Job, cancel: CancelToken) -> Desk:
     return Desk(
-        run=run,
-        requested=lambda attempt: _requested(run, envelope, intake, registry, attempt),
-        still_mine=lambda unit: _still_mine(unit, run),
+        run=job.run,
+        requested=lambda attempt: _requested(job, attempt),
+        still_mine=lambda unit: _still_mine(unit, job.run),
         cancel=cancel,
     )
 
 
-def _requested(run: Run, envelope: TaskEnvelope, intake: Intake, registry: RegistrySnapshot, attempt: int = 1) -> Draft:
+def _requested(job: _Job, attempt: int = 1) -> Draft:
     """Return the announcement of an attempt: this planning's first, or a further draft that a model is asked for."""
+    run, envelope, intake = job.run, job.envelope, job.intake
     policies = envelope.raw.get("policies") or {}
     planner = envelope.policies.planner.as_json()
     payload = {
         "runId": run.run_id,
         "attempt": run.planning_attempt + attempt - 1,
-        "phase": "initial",
+        "phase": job.phase,
         "variantCount": intake.variant_count,
         "plannerContext": {
             "channel": intake.channel,
@@ -125,68 +181,117 @@ def _requested(run: Run, envelope: TaskEnvelope, intake: Intake, registry: Regis
         },
         "capabilities": [
             {"capabilityId": c.capability_id, "displayName": c.display_name, "status": c.status}
-            for c in registry.active()
+            for c in job.registry.active()
         ],
     }
-    return Draft("plan_requested", payload)
+    return Draft("plan_requested", payload if job.why is None else {**payload, "replan": job.why.as_json()})
 
 
-def _store(run: Run, plan: PlanGraph, envelope: TaskEnvelope, intake: Intake) -> bool:
+def _store_first(job: _Job, plan: PlanGraph) -> bool:
+    run = job.run
     with open_unit(None) as unit:
         if not _still_mine(unit, run):
             return False
-        given = {
-            "objective": envelope.objective,
-            "specialInstructions": list(envelope.special_instructions),
-            "values": intake.values,
-        }
-        unit.plans.add(run, plan, intake=given)
+        unit.plans.add(run, plan, intake=_given(job))
         unit.nodes.install(run, plan)
-        unit.events.append(
-            run.run_id,
-            *frames.plan_generated(run.run_id, plan),
-            changes={
-                "status": "running",
-                "plan_version": plan.version,
-                "planner": None,
-                "planning_lease_until": None,
-                "dispatched_at": None,
-                "dispatch_count": 0,
-                "wake_at": clock + seconds(get_settings().lease_seconds),
-                "waiting_for": "its first nodes",
-            },
-        )
+        unit.events.append(run.run_id, *frames.plan_generated(run.run_id, plan), changes=_in_force(plan.version))
     fault("after_plan_stored")
     return True
 
 
-def _reject(run: Run, diagnostics: tuple[Diagnostic, ...]) -> None:
-    told = [diagnostic.as_json() for diagnostic in diagnostics]
-    error = {
-        "code": "no_plan",
-        "message": "No plan can produce what the contract asks for: " + told[0]["message"],
-        "remedy": frames.remedy("no_plan"),
-        "diagnostics": told,
+def _store_next(job: _Job, previous: PlanGraph, proposed: PlanGraph) -> bool:
+    """Let the proposal take over from the version in force, as version n+1 that keeps finished work.
+
+    What differs is worked out without the run's lock; when a node has moved meanwhile, it is worked out anew.
+    """
+    run, why, statuses = job.run, job.why or Replanning("operator"), job.statuses or {}
+    while True:
+        delta = next_version(previous, proposed, statuses, redo=why.redo)
+        if not is_new(previous, delta.plan):
+            return _refuse(job, (_nothing_new(previous.version),))
+        with open_unit(None) as unit:
+            if not _still_mine(unit, run):
+                return False
+            seen, statuses = statuses, unit.nodes.statuses(run.run_id)
+            if seen == statuses:
+                _take_over(unit, job, why, delta, statuses)
+                break
+    fault("after_plan_stored")
+    return True
+
+
+def _take_over(unit: UnitOfWork, job: _Job, why: Replanning, delta: Delta, statuses: Mapping[str, str]) -> None:
+    run = job.run
+    told = {"replan": {"reason": why.reason, "nodeId": why.node_id, **delta.as_json()}}
+    plan = with_metadata(delta.plan, **told)
+    unit.plans.add(run, plan, intake=_given(job))
+    unit.nodes.follow(run, delta)
+    unit.hitl.close_all(run.run_id, delta.retired)
+    updated = frames.plan_updated(run.run_id, delta, why, statuses)
+    unit.events.append(run.run_id, *updated, changes={**_in_force(plan.version), "situation": dict(job.known)})
+    if opened := _opened_meanwhile(unit, run.run_id, plan):
+        unit.planning.ask_again(run.run_id, opened)
+
+
+def _opened_meanwhile(unit: UnitOfWork, run_id: str, plan: PlanGraph) -> Replanning | None:
+    """Return the reason to branch when a node has returned directions while this version was being made."""
+    place = plan.metadata.get("expansion")
+    if not place:
+        return None
+    output = unit.nodes.outputs(run_id, [place["nodeId"]]).get(place["nodeId"])
+    return directions_in(plan, place["nodeId"], output) if output else None
+
+
+def _in_force(version: int) -> dict[str, Any]:
+    """Return the columns of a run whose plan has just been stored."""
+    return {
+        **_NO_PLANNING,
+        "status": "running",
+        "plan_version": version,
+        "wake_at": clock + seconds(get_settings().lease_seconds),
+        "waiting_for": "its first nodes" if version == 1 else "the nodes of its new plan",
     }
-    rejected = {"runId": run.run_id, "attempt": run.planning_attempt, "phase": "initial", "diagnostics": told}
+
+
+_NO_PLANNING: Mapping[str, Any] = {
+    "replan": None,
+    "planner": None,
+    "planning_lease_until": None,
+    "dispatched_at": None,
+    "dispatch_count": 0,
+}
+
+
+def _given(job: _Job) -> dict[str, Any]:
+    return {
+        "objective": job.envelope.objective,
+        "specialInstructions": list(job.envelope.special_instructions),
+        "values": job.intake.values,
+    }
+
+
+def _refuse(job: _Job, diagnostics: Sequence[Diagnostic]) -> bool:
+    """Tell that there is no plan; go on with the one in force where that will do, else end the run."""
+    run, told = job.run, [diagnostic.as_json() for diagnostic in diagnostics]
+    rejected = {"runId": run.run_id, "attempt": run.planning_attempt, "phase": job.phase, "diagnostics": told}
+    goes_on = job.why is not None and job.why.optional
     with open_unit(None) as unit:
         if not _still_mine(unit, run):
-            return
-        unit.events.append(
-            run.run_id,
-            Draft("plan_rejected", rejected),
-            frames.complete("failed", reason="no_plan", error=error, usage=run.usage),
-            changes={
-                "status": "failed",
-                "reason": "no_plan",
-                "waiting_for": None,
-                "wake_at": None,
-                "planner": None,
-                "planning_lease_until": None,
-                "finished_at": clock,
-                "epoch": flex_runs.c.epoch + 1,
-            },
-        )
+            return False
+        if job.why is not None:
+            rejected["reason"] = job.why.reason
+        going_on = {**_NO_PLANNING, "status": "running", "wake_at": clock, "waiting_for": "the nodes of its plan"}
+        unit.events.append(run.run_id, Draft("plan_rejected", rejected), changes=going_on if goes_on else {})
+        if not goes_on:
+            message = "No plan can produce what the contract asks for: " + told[0]["message"]
+            nodes = unit.nodes.states(run.run_id).values()
+            end_run(unit, run, nodes, "failed", reason="no_plan", message=message, error={"diagnostics": told})
+    return goes_on
+
+
+def _nothing_new(version: int) -> Diagnostic:
+    told = f"The plan made anew does nothing that version {version} does not do."
+    return Diagnostic("plan_not_new", told, suggestion="Register what is missing, or change the envelope.")
 
 
 def _still_mine(unit: UnitOfWork, run: Run) -> bool:

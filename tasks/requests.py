@@ -61,6 +61,30 @@ def for_final_output(node: Node, findings: Sequence[Mapping[str, Any]], output: 
     )
 
 
+def for_fallback(node: Node) -> NewRequest:
+    """Ask what the planner could not settle: supply the facets, take the best candidate after all, or stop the run."""
+    facets, best = ", ".join(node.output_facets), node.metadata.get("best")
+    offered = {
+        "supply": f"Supply {facets}",
+        "choose": f"Use {best['capabilityId']} anyway" if best else "",
+        "stop": "Stop the run",
+    }
+    options = [{"id": option, "label": offered[option]} for option in node.metadata["options"]]
+    question = f"{' '.join(node.rationale)} {_either([option['label'] for option in options])}."
+    named = ("reason", "facets", "best", "minimumScore", "askedBy")
+    context = {name: node.metadata[name] for name in named if name in node.metadata}
+    payload = _payload(question, kind="approval", urgency="high", free_form=False, additionalContext=context)
+    return NewRequest(
+        node_id=node.id,
+        kind="approval",
+        purpose="fallback",
+        origin_agent=best["capabilityId"] if best else None,
+        payload={**payload, "options": options},
+        operator_prompt=question,
+        contract_summary=contract_summary(node),
+    )
+
+
 def for_agent(node: Node, ask: HitlAsk, capability_id: str | None) -> NewRequest:
     """Put an agent's own question; its node runs again with the answer among its clarifications."""
     return NewRequest(
@@ -89,6 +113,12 @@ def contract_summary(node: Node) -> dict[str, Any]:
 def clipped(output: Any) -> Any:
     """Return a refused output as it is kept: a text that went out of hand is cut."""
     return output[:MAX_SHOWN] if isinstance(output, str) else output
+
+
+def _either(choices: Sequence[str]) -> str:
+    first, *rest = choices
+    told = [first, *(choice[:1].lower() + choice[1:] for choice in rest)]
+    return f"{', '.join(told[:-1])} or {told[-1]}"
 
 
 def _times(attempts: int) -> str:

@@ -24,6 +24,7 @@ from models.unit_of_work import UnitOfWork, open_reading, open_unit
 from planner.plan.graph import Node, PlanGraph
 from planner.plan.lanes import Lane, cut_lanes
 from planner.progress.failure import after_failure, candidate_id
+from planner.progress.replanning import directions_in
 from tasks import dispatch, frames, requests
 from tasks.aftermath import change_after
 from tasks.base import WORKER, stopping
@@ -57,13 +58,38 @@ class _Step:
     walked: Walked = ENDED
 
 
-def walk(run_id: str, epoch: int, node_ids: Sequence[str], *, chained: bool = False) -> Walked:
-    """Walk the nodes in order and say whether the run's loop should be asked next.
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A lane whose first node this worker has claimed."""
 
-    A worker that closes a join goes on with what the join set free. With `chained` a message for the node behind the
-    last one follows this lane's.
+    claim: Claim
+    node_ids: Sequence[str]
+
+
+def walk(run_id: str, epoch: int, node_ids: Sequence[str], *, chained: bool = False) -> Walked:
+    """Claim the first of the nodes, walk them in order and say whether the run's loop should be asked next.
+
+    With `chained` a message for the node behind the last one follows this lane's.
     """
-    step = _Step(_claim(run_id, epoch, node_ids[0]), node_ids)
+    with open_unit(None) as unit:
+        begun = begin(unit, run_id, epoch, node_ids)
+    return ENDED if begun is None else go_on(begun, chained=chained)
+
+
+def begin(unit: UnitOfWork, run_id: str, epoch: int, node_ids: Sequence[str]) -> Begun | None:
+    """Take the lane's first node; None when it is not to be had, which is nobody's fault."""
+    try:
+        claim, start, at = _take(unit, run_id, node_ids[0], epoch)
+    except ClaimRefusedError:
+        logger.debug("claim_refused", run_id=run_id, node_id=node_ids[0])
+        return None
+    unit.events.record(run_id, [start], at=at, wake_within=get_settings().lease_seconds, usage={})
+    return Begun(claim, node_ids)
+
+
+def go_on(begun: Begun, *, chained: bool = False) -> Walked:
+    """Walk a lane to its end; a worker that closes a join goes on with what the join set free."""
+    step = _Step(begun.claim, begun.node_ids)
     look, seen = False, dict[str, Any]()
     while step.claim is not None:
         claim = step.claim
@@ -72,18 +98,6 @@ def walk(run_id: str, epoch: int, node_ids: Sequence[str], *, chained: bool = Fa
             step = _attempt(claim, step.lane, seen, chained=chained)
         look = look or step.walked.look
     return Walked(look, step.walked.handed_over)
-
-
-def _claim(run_id: str, epoch: int, node_id: str) -> Claim | None:
-    """Take the lane's first node; None when it is not to be had, which is nobody's fault."""
-    try:
-        with open_unit(None) as unit:
-            claim, start, at = _take(unit, run_id, node_id, epoch)
-            unit.events.record(run_id, [start], at=at, wake_within=get_settings().lease_seconds, usage={})
-            return claim
-    except ClaimRefusedError:
-        logger.debug("claim_refused", run_id=run_id, node_id=node_id)
-        return None
 
 
 def _take(unit: UnitOfWork, run_id: str, node_id: str, epoch: int) -> tuple[Claim, Draft, datetime]:
@@ -124,19 +138,25 @@ def _complete(claim: Claim, stored: StoredPlan, done: Done, lane: Sequence[str],
     ahead = rest or (() if chained else _beyond_join(plan, node.id))
     result = Result(dict(done.output), dict(done.provenance), done.usage.as_json(), done.duration_ms)
     with open_unit(None) as unit:
-        closed, at = unit.nodes.complete(claim, result, successors=plan.children(node.id))
+        settled = unit.nodes.complete(claim, result, successors=plan.children(node.id))
         told = [_completed(claim, node, done)]
-        following = None
-        if ahead and ahead[0] in closed and not stopping.is_set():
+        following, overtaken = None, settled.plan_version != claim.plan_version
+        why = directions_in(plan, node.id, done.output)
+        if not (overtaken or why or stopping.is_set()) and ahead and ahead[0] in settled.closed:
             following, start = _take_next(unit, claim, ahead[0])
             told.extend(start)
         lease = get_settings().lease_seconds
-        unit.events.record(claim.run_id, told, at=at, wake_within=lease, usage=result.usage)
-        if rest and stopping.is_set():
+        unit.events.record(claim.run_id, told, at=settled.at, wake_within=lease, usage=result.usage)
+        if overtaken:
+            _count_down(unit, claim, settled.plan_version)
+        if why is not None:
+            unit.planning.ask_again(claim.run_id, why)
+        closed = settled.closed
+        if rest and stopping.is_set() and not (overtaken or why):
             lanes, known_as = [Lane(rest)], claim.correlation_id
             unit.on_commit(lambda: dispatch.walk_lanes(claim.run_id, claim.epoch, lanes, correlation_id=known_as))
             closed -= {rest[0]}
-        if handed_over := chained and not rest:
+        if handed_over := chained and not (rest or overtaken or why):
             # The chain's next message is as good as published: the loop need not publish one of its own.
             unit.nodes.note_dispatch(claim.run_id, sorted(closed))
     fault("after_settle", node.id)
@@ -144,7 +164,15 @@ def _complete(claim: Claim, stored: StoredPlan, done: Done, lane: Sequence[str],
         return _Step(None, walked=Walked(look=False, handed_over=True))
     if following is not None:
         return _Step(following, ahead, LOOK if closed - {ahead[0]} else ENDED)
-    return _Step(None, walked=LOOK if closed or not plan.children(node.id) else ENDED)
+    look = closed or overtaken or why or not plan.children(node.id)
+    return _Step(None, walked=LOOK if look else ENDED)
+
+
+def _count_down(unit: UnitOfWork, claim: Claim, plan_version: int) -> None:
+    """Count a settled node down for those that wait for it in a version that came into force while it was worked on."""
+    plan = unit.plans.stored(claim.run_id, plan_version).plan
+    if plan.find(claim.node_id) is not None:
+        unit.nodes.count_down(claim.run_id, plan.children(claim.node_id))
 
 
 def _beyond_join(plan: PlanGraph, node_id: str) -> tuple[str, ...]:

@@ -7,17 +7,17 @@ the numbers are assigned in the order in which the facts become true.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Integer, case, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, Integer, case, func, insert, literal, select, update
 
 from models.database import dumps
 from models.events.frames import Draft, Frame
 from models.prepared import Prepared
-from models.scope import Repository
+from models.scope import Repository, Source
 from models.tables import flex_events, flex_runs
 from models.tables.base import clock
 from models.telemetry.facts import StatusChange
@@ -67,8 +67,8 @@ class Reservation:
 class EventLog(Repository):
     """Frames of runs, by run and number; `written` are those of this transaction, `moved` its changes of status."""
 
-    def __init__(self, connect: Callable[[], Connection], tenant_id: str | None) -> None:
-        super().__init__(connect, tenant_id)
+    def __init__(self, connection: Source, tenant_id: str | None) -> None:
+        super().__init__(connection, tenant_id)
         self.written: list[Frame] = []
         self.moved: list[StatusChange] = []
         self._status: dict[str, str] = {}

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import RowMapping, insert, select, update
 
 from models.errors import AlreadyResolvedError, HitlRequestNotFoundError, InvalidRunStateError
 from models.events.frames import Draft, timestamp_text
 from models.events.log import EventLog
 from models.repositories.runs import Run
-from models.scope import Repository
+from models.scope import Repository, Source
 from models.tables import flex_runs, hitl_requests, hitl_responses
 from models.tables.base import clock
 from planner.progress.answers import check_answer, decision_of, response_type
@@ -40,8 +40,8 @@ class NewRequest:
 class HitlRepository(Repository):
     """Requests and responses of one tenant."""
 
-    def __init__(self, connect: Callable[[], Connection], tenant_id: str | None, log: EventLog) -> None:
-        super().__init__(connect, tenant_id)
+    def __init__(self, connection: Source, tenant_id: str | None, log: EventLog) -> None:
+        super().__init__(connection, tenant_id)
         self._log = log
 
     def ask(self, run: Run, request: NewRequest) -> Draft:
@@ -159,7 +159,8 @@ class HitlRepository(Repository):
         """
         row = self._request(request_id, run_id)
         node_schema = self._output_schema(row)
-        check_answer(row["purpose"], responses, node_schema)
+        offered = [option["id"] for option in row["payload"].get("options", ())]
+        check_answer(row["purpose"], responses, node_schema, offered)
         held = self._log.reserve(row["run_id"], 1, changes={"wake_at": clock, "nudges": 0})
         if held is None or held.status in {"completed", "failed", "cancelled", "cancelling"}:
             raise InvalidRunStateError("The run has ended; its requests are closed.", data={"runId": row["run_id"]})
@@ -179,13 +180,16 @@ class HitlRepository(Repository):
             "action": "resume",
         }
 
-    def close_all(self, run_id: str) -> None:
-        """Close the open requests of a run that ends; nobody can answer them any more."""
-        self.connection.execute(
+    def close_all(self, run_id: str, node_ids: Sequence[str] | None = None) -> None:
+        """Close the open requests of a run that ends, or those of nodes that are given up; nobody can answer them."""
+        statement = (
             update(hitl_requests)
             .where(requests.run_id == run_id, requests.status == "pending", self.mine(hitl_requests))
             .values(status="cancelled", updated_at=clock)
         )
+        if node_ids is not None:
+            statement = statement.where(requests.node_id.in_(list(node_ids)))
+        self.connection.execute(statement)
 
     def _request(self, request_id: str, run_id: str | None) -> RowMapping:
         statement = select(hitl_requests).where(requests.request_id == request_id, self.mine(hitl_requests))

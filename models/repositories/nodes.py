@@ -7,12 +7,12 @@ still holds the lease of that very attempt.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, func, insert, select, tuple_, update
+from sqlalchemy import RowMapping, and_, func, insert, select, tuple_, update
 
 from models.database import dumps
 from models.errors import LeaseLostError
@@ -20,9 +20,10 @@ from models.events.frames import Draft, timestamp_text
 from models.events.log import EventLog
 from models.repositories.runs import Held, Run, seconds
 from models.repositories.settling import NOTE_DISPATCH, OUTPUTS, SETTLE, STATES, TAKE
-from models.scope import Repository
+from models.scope import Repository, Source
 from models.tables import flex_plan_nodes, flex_runs
 from models.tables.base import clock
+from planner.plan.delta import Delta
 from planner.plan.graph import Node, PlanGraph
 from planner.progress.state import NodeState
 
@@ -71,6 +72,15 @@ class Result:
     duration_ms: float
 
 
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A stored result: `closed` are the nodes that now wait for nobody, under the plan version in force, at `at`."""
+
+    closed: frozenset[str]
+    plan_version: int
+    at: datetime
+
+
 class ClaimRefusedError(LeaseLostError):
     """The node is not to be had: another worker has it, it is done, or the run no longer moves."""
 
@@ -80,8 +90,8 @@ class ClaimRefusedError(LeaseLostError):
 class NodeRepository(Repository):
     """Nodes of one tenant's runs."""
 
-    def __init__(self, connect: Callable[[], Connection], tenant_id: str | None, log: EventLog) -> None:
-        super().__init__(connect, tenant_id)
+    def __init__(self, connection: Source, tenant_id: str | None, log: EventLog) -> None:
+        super().__init__(connection, tenant_id)
         self._log = log
 
     def install(self, run: Run, plan: PlanGraph) -> None:
@@ -89,10 +99,35 @@ class NodeRepository(Repository):
         rows = [_new_row(run, plan, plan.node(node_id)) for node_id in plan.order]
         self.connection.execute(insert(flex_plan_nodes), rows)
 
+    def follow(self, run: Run, delta: Delta) -> None:
+        """Go over to the next version of a run's plan: retire what it does not hold, add what is new, keep the rest.
+
+        Finished work stays as it is. What runs keeps its lease and its attempt. What is still to run takes the form
+        that it has now and, if that is another one, starts with its first candidate.
+        """
+        plan, known = delta.plan, self.states(run.run_id)
+        retired = [node_id for node_id in delta.retired if node_id in known]
+        if retired:
+            self.change(run.run_id, retired, status="superseded", **NO_LEASE)
+        changed = {change.node_id for change in delta.diff.changed}
+        for node_id in plan.order:
+            if node_id in known and node_id not in delta.locked:
+                self.change(run.run_id, [node_id], **_carried_on(plan, delta, node_id, anew=node_id in changed))
+        rows = [_new_row(run, plan, plan.node(node_id)) for node_id in plan.order if node_id not in known]
+        if rows:
+            self.connection.execute(
+                insert(flex_plan_nodes), [{**row, "waiting": delta.waiting[row["node_id"]]} for row in rows]
+            )
+
     def states(self, run_id: str) -> dict[str, NodeState]:
         """Return the state of every node of a run."""
         rows = STATES.run(self.connection, run_id=run_id, tenant=self.tenant_id)
         return {row["node_id"]: _state(row) for row in rows}
+
+    def statuses(self, run_id: str) -> dict[str, str]:
+        """Return the status of every node of a run, those of earlier plan versions too."""
+        statement = select(nodes.node_id, nodes.status).where(nodes.run_id == run_id, self.mine(flex_plan_nodes))
+        return {row.node_id: row.status for row in self.connection.execute(statement)}
 
     def outputs(self, run_id: str, node_ids: Iterable[str] | None = None) -> dict[str, Any]:
         """Return the outputs (facet → value) of completed nodes, of all or of `node_ids`."""
@@ -130,11 +165,11 @@ class NodeRepository(Repository):
         )
         return claim, row["started_at"]
 
-    def complete(self, claim: Claim, result: Result, *, successors: Sequence[str]) -> tuple[frozenset[str], datetime]:
-        """Store a result and count down the nodes that wait for it; return those that now wait for nobody.
+    def complete(self, claim: Claim, result: Result, *, successors: Sequence[str]) -> Settled:
+        """Store a result and count down the `successors`, those that wait for it in the claim's version of the plan.
 
-        The second value is the moment. The caller records the `node_complete`. Raises LeaseLostError, upon which the
-        transaction must be given up.
+        Where a newer version is in force, nothing is counted: the caller counts that one's down. It also records the
+        `node_complete`. Raises LeaseLostError, upon which the transaction must be given up.
         """
         row = SETTLE.one(
             self.connection,
@@ -142,6 +177,7 @@ class NodeRepository(Repository):
             node_id=claim.node_id,
             worker=claim.worker,
             attempt=claim.attempt,
+            plan_version=claim.plan_version,
             output=dumps(result.output),
             provenance=dumps(result.provenance),
             usage=dumps(result.usage),
@@ -150,7 +186,7 @@ class NodeRepository(Repository):
         )
         if row is None or row["settled"] != 1:
             raise LeaseLostError(data={"runId": claim.run_id, "nodeId": claim.node_id, "attempt": claim.attempt})
-        return frozenset(row["closed"]), row["now"]
+        return Settled(frozenset(row["closed"]), row["plan_version"], row["now"])
 
     def count_down(self, run_id: str, successors: Sequence[str]) -> tuple[str, ...]:
         """Tell `successors` that one more parent has settled; return those that now wait for nobody."""
@@ -310,6 +346,20 @@ def _new_row(run: Run, plan: PlanGraph, node: Node) -> dict[str, Any]:
         "timeout_seconds": node.timeout_seconds,
         "waiting": len(plan.parents(node.id)),
     }
+
+
+def _carried_on(plan: PlanGraph, delta: Delta, node_id: str, *, anew: bool) -> dict[str, Any]:
+    node = plan.node(node_id)
+    form = {"kind": node.kind, "label": node.label, "timeout_seconds": node.timeout_seconds}
+    first: dict[str, Any] = {
+        "capability_id": node.capability_id,
+        "candidate": 0,
+        "tries": 0,
+        "crashes": 0,
+        "findings": [],
+    }
+    place = {"waiting": delta.waiting[node_id], "dispatched_at": None, "dispatch_count": 0}
+    return {**form, **place, **(first if anew else {}), "plan_version": plan.version}
 
 
 def _as_json(row: RowMapping) -> dict[str, Any]:

@@ -7,18 +7,18 @@ import binascii
 import json
 import re
 import uuid
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, func, insert, literal, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, RowMapping, func, insert, select, tuple_, update
 
 from models.errors import InvalidRunStateError, RunNotFoundError
 from models.events.frames import Draft, timestamp_text
 from models.events.log import EventLog
 from models.prepared import Prepared
-from models.scope import Repository
+from models.scope import Repository, Source
 from models.tables import flex_runs
 from models.tables.base import clock
 from planner.envelope import TaskEnvelope
@@ -73,6 +73,8 @@ class Run:
     planning_crashes: int
     dispatched_at: datetime | None
     dispatch_count: int
+    replan: Mapping[str, Any] | None
+    situation: Mapping[str, Any]
     final_attempts: int
     prompt_tokens: int
     completion_tokens: int
@@ -128,8 +130,8 @@ class Due(NamedTuple):
 class RunRepository(Repository):
     """Runs of one tenant."""
 
-    def __init__(self, connect: Callable[[], Connection], tenant_id: str | None, log: EventLog) -> None:
-        super().__init__(connect, tenant_id)
+    def __init__(self, connection: Source, tenant_id: str | None, log: EventLog) -> None:
+        super().__init__(connection, tenant_id)
         self._log = log
 
     def create(
@@ -157,7 +159,7 @@ class RunRepository(Repository):
                 wake_at=clock + seconds(NUDGE_SECONDS),
                 waiting_for="a worker to plan it",
             )
-            .returning(*_STATUS_COLUMNS, clock.label("now"))
+            .returning(*STATUS_COLUMNS, clock.label("now"))
         )
         self._log.note_status(run_id, created.one())
         payload = {"runId": run_id, "threadId": envelope.thread_id, "correlationId": correlation_id}
@@ -185,7 +187,7 @@ class RunRepository(Repository):
         if "status" not in values:
             self.connection.execute(statement)
             return
-        changed = self.connection.execute(statement.returning(*_STATUS_COLUMNS, clock.label("now"))).one_or_none()
+        changed = self.connection.execute(statement.returning(*STATUS_COLUMNS, clock.label("now"))).one_or_none()
         if changed is not None:
             self._log.note_status(run_id, changed)
 
@@ -266,53 +268,6 @@ class RunRepository(Repository):
         )
         return {row.run_id: row.last_seq for row in self.connection.execute(statement)}
 
-    def claim_planning(self, run_id: str, epoch: int, worker: str, lease_seconds: float) -> Run | None:
-        """Take the lease on planning a run; None when it is not to be planned or somebody else plans it."""
-        claimed = self.connection.execute(
-            update(flex_runs)
-            .where(
-                flex_runs.c.run_id == run_id,
-                flex_runs.c.epoch == epoch,
-                flex_runs.c.plan_version == 0,
-                or_(
-                    flex_runs.c.status == "pending",
-                    and_(flex_runs.c.status == "planning", flex_runs.c.planning_lease_until <= clock),
-                ),
-            )
-            .values(
-                status="planning",
-                planner=worker,
-                planning_attempt=flex_runs.c.planning_attempt + 1,
-                # A lease that somebody let run out counts against the run: it may be what kills its planners.
-                planning_crashes=flex_runs.c.planning_crashes
-                + func.coalesce(func.sign(flex_runs.c.planning_attempt), 0),
-                planning_lease_until=clock + seconds(lease_seconds),
-                wake_at=clock + seconds(lease_seconds),
-                waiting_for="the planner",
-                nudges=0,
-                dispatched_at=None,
-                dispatch_count=0,
-                updated_at=clock,
-            )
-            .returning(*_STATUS_COLUMNS, flex_runs.c.planning_attempt, clock.label("now"))
-        ).one_or_none()
-        if claimed is None:
-            return None
-        self._log.know_status(run_id, "pending" if claimed.planning_attempt == 1 else "planning")
-        self._log.note_status(run_id, claimed)
-        return self.get(run_id)
-
-    def extend_planning(self, worker: str, lease_seconds: float, held: Collection[Held]) -> set[Held]:
-        """Extend those planning leases of `worker` that it says it works on; return those still held."""
-        key = tuple_(flex_runs.c.run_id, literal(""), flex_runs.c.planning_attempt)
-        statement = (
-            update(flex_runs)
-            .where(flex_runs.c.planner == worker, flex_runs.c.status == "planning", key.in_(list(held)))
-            .values(planning_lease_until=clock + seconds(lease_seconds))
-            .returning(flex_runs.c.run_id, flex_runs.c.planning_attempt)
-        )
-        return {(row.run_id, "", row.planning_attempt) for row in self.connection.execute(statement)}
-
     def due(self, limit: int = 200) -> Sequence[Due]:
         """Return runs whose wake-up is due, and move their next wake-up on."""
         picked = (
@@ -345,7 +300,7 @@ _LOCK = Prepared(
     """,
 )
 
-_STATUS_COLUMNS = (
+STATUS_COLUMNS = (
     flex_runs.c.tenant_id,
     flex_runs.c.correlation_id,
     flex_runs.c.plan_version,

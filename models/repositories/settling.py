@@ -2,7 +2,8 @@
 
 What they share is the order of locks: the run's row first, by `FOR UPDATE` or by updating it, then rows
 of its nodes. A settled node's successors are counted down in the same statement; whoever brings one to zero has closed
-the join. Parents are never counted with a SELECT: it would see the snapshot from before the lock.
+the join. Parents are never counted with a SELECT: it would see the snapshot from before the lock. When the plan has a
+newer version than the one that the settled attempt began under, its successors are those of the newer one.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ SETTLE = Prepared(
     "settle",
     """
     WITH run AS (
-        SELECT run_id, epoch, status FROM flex_runs WHERE run_id = %(run_id)s FOR UPDATE
+        SELECT run_id, plan_version FROM flex_runs WHERE run_id = %(run_id)s FOR UPDATE
     ), done AS (
         UPDATE flex_plan_nodes AS node
            SET status = 'completed', output = CAST(%(output)s AS json), provenance = CAST(%(provenance)s AS json),
@@ -51,15 +52,17 @@ SETTLE = Prepared(
           FROM run
          WHERE node.run_id = run.run_id AND node.node_id = %(node_id)s AND node.status = 'running'
            AND node.worker = %(worker)s AND node.attempt = %(attempt)s
-        RETURNING node.run_id
+        RETURNING node.run_id, run.plan_version
     ), counted AS (
         UPDATE flex_plan_nodes AS node SET waiting = node.waiting - 1, updated_at = clock_timestamp()
           FROM done
          WHERE node.run_id = done.run_id AND node.node_id = ANY(CAST(%(successors)s AS text[]))
+           AND done.plan_version = %(plan_version)s
         RETURNING node.node_id, node.waiting
     )
     SELECT (SELECT count(*) FROM done) AS settled,
            (SELECT coalesce(array_agg(node_id), '{}') FROM counted WHERE waiting = 0) AS closed,
+           (SELECT plan_version FROM done) AS plan_version,
            clock_timestamp() AS now
     """,
 )

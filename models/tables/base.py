@@ -35,13 +35,16 @@ def created(name: str = "created_at") -> Column[Any]:
     return Column(name, DateTime(timezone=True), nullable=False, server_default=clock)
 
 
-def document(name: str, *, nullable: bool = False, default: str | None = "{}") -> Column[Any]:
+def document(
+    name: str, *, nullable: bool = False, default: str | None = "{}", comment: str | None = None
+) -> Column[Any]:
     """Return a column for a JSON value; absent is SQL null, never JSON null.
 
     `json`, not `jsonb`: what a client or an agent wrote comes back with its members in their order, and nothing is
     looked up inside.
     """
-    return Column(name, JSON(none_as_null=True), nullable=nullable, server_default=None if nullable else default)
+    server_default = None if nullable else default
+    return Column(name, JSON(none_as_null=True), nullable=nullable, server_default=server_default, comment=comment)
 
 
 def one_of(column: str, values: Iterable[str]) -> CheckConstraint:

@@ -30,7 +30,7 @@ hitl_requests = Table(
     created(),
     created("updated_at"),
     one_of("kind", ("approval", "clarify")),
-    one_of("purpose", ("output", "clarify", "approval", "final_output")),
+    one_of("purpose", ("output", "clarify", "approval", "final_output", "fallback")),
     one_of("status", ("pending", "resolved", "denied", "cancelled")),
     Index("ix_hitl_requests_run_id_created_at", "run_id", "created_at"),
     Index(

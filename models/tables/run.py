@@ -46,6 +46,8 @@ flex_runs = Table(
     Column("planning_crashes", Integer, nullable=False, server_default="0"),
     moment("dispatched_at"),
     Column("dispatch_count", Integer, nullable=False, server_default="0"),
+    document("replan", nullable=True, comment="why a new version is being planned"),
+    document("situation", comment="what planning knows beyond the envelope"),
     Column("final_attempts", Integer, nullable=False, server_default="0", comment="outputs that broke the contract"),
     Column("prompt_tokens", BigInteger, nullable=False, server_default="0"),
     Column("completion_tokens", BigInteger, nullable=False, server_default="0"),

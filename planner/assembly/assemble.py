@@ -94,9 +94,17 @@ def _proved(
 
 
 def _with_checks(node: Node, findings: tuple[Diagnostic, ...]) -> Node:
-    """Note on a node what could not be proved of it and is therefore checked when it runs."""
-    open_ends = [f for f in findings if f.code == UNPROVED and f.node_stage == node.id]
-    told = [{"facet": f.facet, "pointer": f.pointer, "reason": f.message} for f in open_ends]
+    """Note on a node what could not be proved of it and is therefore checked when it runs (see `open_checks`)."""
+    told = [
+        {
+            "side": "input" if f.code == f"{UNPROVED}input" else "output",
+            "facet": f.facet,
+            "schema": f.details["schema"],
+            "reason": f.message,
+        }
+        for f in findings
+        if f.code.startswith(UNPROVED) and f.node_stage == node.id and f.facet is not None
+    ]
     return replace(node, metadata={**node.metadata, "checks": told}) if told else node
 
 

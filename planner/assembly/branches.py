@@ -47,7 +47,7 @@ def plan_branches(request: PlanRequest, choice: Choice) -> tuple[Branches | None
     if capability.capability_id in (request.routing.ways if request.routing else ()):
         return None, (_A_WAY,) if (asked or 1) > 1 else ()
     least, most = target.bounds
-    if asked is not None and most is not None and asked > most:
+    if asked is not None and most is not None and asked > most and request.situation.directions is None:
         raise PlanRejectedError([_too_many(asked, most, target)])
     count = variant_count(target, request)
     alone = count <= 1 or request.forbids("branch")

@@ -22,7 +22,7 @@ _SEVERITY: Mapping[str, Severity] = {"hard": "error", "soft": "warning", "inform
 
 def constraints_met(case: Case) -> Iterator[Diagnostic]:
     """Yield a diagnostic for each constraint that the plan does not make sure of."""
-    constraints = read_constraints(case.request.contract)
+    constraints = read_constraints(case.request.contract.constraints)
     if not constraints:
         return
     made = result_schema(case)

@@ -3,6 +3,9 @@
 The prices are shares of the rows' own costs, and no row gives away more than it has. So a solution that holds certain
 rows pays for them and at least the prices of the landmarks that they miss: a bound that adds up along a plan, where the
 dearest chain alone would count one branch of it.
+
+What a row has not given away yet counts on top of all prices together. A row that thereby costs more than a known
+solution is in no better one, and goes: each cut leaves fewer rows for the next.
 """
 
 from __future__ import annotations
@@ -18,21 +21,44 @@ class Landmark(NamedTuple):
     names: frozenset[str]
 
 
-def find_landmarks(rows: Sequence[Row], given: int, targets: int) -> tuple[Landmark, ...]:
-    """Return landmarks whose prices add up to a bound on the cost of everything in `targets`, if all can be had."""
-    left = {row.name: row.cost for row in rows}
+class Cuts(NamedTuple):
+    """The landmarks; the rows that a solution within the limit may hold, priced at what they have not given away.
+
+    `over` is for each of them what a solution that holds it pays beyond the sum of the landmarks' prices, at least.
+    """
+
+    marks: tuple[Landmark, ...]
+    left: tuple[Row, ...]
+    over: dict[str, int]
+
+    @property
+    def bound(self) -> int:
+        return sum(mark.price for mark in self.marks)
+
+
+def find_landmarks(rows: Sequence[Row], given: int, targets: int, limit: int | None = None, rounds: int = 1000) -> Cuts:
+    """Return landmarks whose prices add up to a bound on the cost of everything in `targets`, if all can be had.
+
+    `limit` is the cost of a known solution: only solutions that cost no more have to hold one row of each landmark.
+    """
+    left = list(rows)
     found: list[Landmark] = []
+    bound = 0
     while True:
-        priced = [Row(left[name], name, needs, makes) for _, name, needs, makes in rows]
-        ways = distances(priced, given)
-        goal = max((bit for bit in single_bits(targets)), key=lambda bit: ways.costs[bit], default=0)
-        if not goal or not ways.costs[goal]:
-            return tuple(found)
-        arrows = [(ways.dearest[row.name], row) for row in priced if row.name in ways.dearest]
-        cut = _cut(arrows, given, goal)
-        price = min(left[name] for name in cut)
-        for name in cut:
-            left[name] -= price
+        ways = distances(left, given, None if limit is None else limit - bound)
+        starts = ways.starts
+        if limit is None:
+            left = [row for row in left if row.name in starts]
+        else:
+            most = limit - bound
+            left = [row for row in left if row.name in starts and starts[row.name] + row.cost <= most]
+        goal = max(single_bits(targets), key=lambda bit: ways.costs[bit], default=0)
+        if not goal or not ways.costs[goal] or len(found) == rounds:
+            return Cuts(tuple(found), tuple(left), {row.name: starts[row.name] + row.cost for row in left})
+        cut = _cut([(ways.dearest[row.name], row) for row in left], given, goal)
+        price = min(row.cost for row in left if row.name in cut)
+        left = [Row(cost - price, name, n, m) if name in cut else row for row in left for cost, name, n, m in (row,)]
+        bound += price
         found.append(Landmark(price, cut))
 
 

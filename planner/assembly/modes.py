@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from planner.assembly.assemble import assemble_plan
+from planner.assembly.request import Situation
 from planner.assembly.static import static_plan
 from planner.contracts.capabilities import RegistrySnapshot
 from planner.contracts.facets import FacetCatalogue
@@ -15,8 +16,19 @@ PlannerMode = Literal["static", "deterministic", "hybrid"]
 
 
 def plan_in_mode(
-    mode: PlannerMode, envelope: TaskEnvelope, registry: RegistrySnapshot, catalogue: FacetCatalogue
+    mode: PlannerMode,
+    envelope: TaskEnvelope,
+    registry: RegistrySnapshot,
+    catalogue: FacetCatalogue,
+    *,
+    version: int = 1,
+    fallbacks: bool = False,
+    situation: Situation | None = None,
 ) -> PlanGraph:
-    """Return the plan that the mode gives before a model has a say. Raises PlanRejectedError."""
-    plan = static_plan if mode == "static" else assemble_plan
-    return plan(envelope, registry, catalogue)
+    """Return the plan that the mode gives before a model has a say; fixed plans never ask a person.
+
+    Raises PlanRejectedError.
+    """
+    if mode == "static":
+        return static_plan(envelope, registry, catalogue, version=version, situation=situation)
+    return assemble_plan(envelope, registry, catalogue, version=version, fallbacks=fallbacks, situation=situation)

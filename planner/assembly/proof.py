@@ -20,8 +20,8 @@ from planner.contracts.shapes import merged
 from planner.contracts.unions import either, end_to_end
 from planner.plan.graph import Node
 
-UNPROVED = "unproved"
-"""The code of what is left to a check at run time."""
+UNPROVED = "unproved_"
+"""What the codes of that begin with which is left to a check at run time; the side of the node follows."""
 
 
 def inputs_fit(case: Case) -> Iterator[Diagnostic]:
@@ -37,7 +37,9 @@ def inputs_fit(case: Case) -> Iterator[Diagnostic]:
                     told = f"{maker} may make {facet} in a form that it refuses: {verdict.reason}"
                     yield at_node(node, "schema_incompatible", told, facet, details=_details(verdict))
                 elif verdict.verdict == "unknown":
-                    yield _unproved(node, facet, verdict, f"that what {maker} makes of {facet} is what it takes")
+                    yield _unproved(
+                        node, "input", facet, wanted, verdict, f"that what {maker} makes of {facet} is what it takes"
+                    )
 
 
 def promises_kept(case: Case) -> Iterator[Diagnostic]:
@@ -50,7 +52,9 @@ def promises_kept(case: Case) -> Iterator[Diagnostic]:
                 told = f"it may make {facet} in a form that is none of the facet: {verdict.reason}"
                 yield at_node(node, "promise_too_weak", told, facet, details=_details(verdict))
             elif verdict.verdict == "unknown":
-                yield _unproved(node, facet, verdict, f"that what it makes is a value of {facet}")
+                yield _unproved(
+                    node, "output", facet, known.schema, verdict, f"that what it makes is a value of {facet}"
+                )
             if known.required_by_default and not {known.property_key, facet} & set(
                 node.output_schema.get("required", ())
             ):
@@ -68,7 +72,8 @@ def limits_kept(case: Case) -> Iterator[Diagnostic]:
                 told = f"nothing keeps {target.facet} within what {source} allows: {verdict.reason}"
                 yield at_node(maker, "limit_not_kept", told, target.facet, details=_details(verdict))
             elif verdict.verdict == "unknown":
-                yield _unproved(maker, target.facet, verdict, f"that it keeps to {source}")
+                schema = demand.schema if demand else {}
+                yield _unproved(maker, "limit", target.facet, schema, verdict, f"that it keeps to {source}")
 
 
 def contract_met(case: Case) -> Iterator[Diagnostic]:
@@ -88,7 +93,7 @@ def contract_met(case: Case) -> Iterator[Diagnostic]:
             details=_details(verdict),
         )
     elif verdict.verdict == "unknown":
-        yield _unproved(output, None, verdict, "that the result satisfies the contract")
+        yield _unproved(output, "result", None, wanted, verdict, "that the result satisfies the contract")
 
 
 def result_schema(case: Case) -> dict[str, Any]:
@@ -175,14 +180,19 @@ def _details(verdict: Containment) -> Mapping[str, Any]:
     return verdict.as_json()
 
 
-def _unproved(node: Node, facet: str | None, verdict: Containment, what: str) -> Diagnostic:
+def _unproved(node: Node, side: str, facet: str | None, schema: Any, verdict: Containment, what: str) -> Diagnostic:
+    """Return what is not decided of one side of a node: the schema that the facet's value is held against when it runs.
+
+    A limit is one on what the node makes; the result is held against the contract in any case.
+    """
     return Diagnostic(
-        UNPROVED,
+        UNPROVED + side,
         f"{node.id}: it is not decided {what} ({verdict.reason}); it is checked when the plan runs.",
         severity="info",
         node_stage=node.id,
         facet=facet,
         pointer=verdict.pointer,
+        details={"schema": schema},
     )
 
 

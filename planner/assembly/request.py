@@ -39,15 +39,15 @@ STANDING_REFUSALS: Mapping[str, Callable[[Capability], bool]] = {
 class Situation:
     """What a run knows beyond its envelope when it asks for a plan.
 
-    `measured` says how capabilities have done so far; `supplied` are facet values that a person gave instead of a
-    capability; `accepted` are candidates below the minimum score that a person chose anyway; `directions` are what an
-    upstream node of the plan in force returned, one branch for each.
+    `measured` says how capabilities have done so far; `accepted` are candidates below the minimum score that a person
+    chose anyway; `directions` are what an upstream node of the plan in force returned, one branch for each; `unrouted`
+    says that no way of the routing that the directives ask for fits, so that the planner chooses by itself.
     """
 
     measured: Mapping[str, Measured] = field(default_factory=dict)
-    supplied: Mapping[str, Any] = field(default_factory=dict)
     accepted: frozenset[str] = frozenset()
     directions: Directions | None = None
+    unrouted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +103,11 @@ def read_request(envelope: TaskEnvelope, catalogue: FacetCatalogue, situation: S
     intake = facets_from(envelope, catalogue)
     policy = envelope.policies.planner
     contract = replace(envelope.output_contract, schema=strengthened(envelope.output_contract))
-    idle = _not_acted_on(envelope.policies)
+    idle = [*_not_acted_on(envelope.policies), *([_UNROUTED] if known.unrouted else ())]
     expected = default_facets(contract.expected_format, intake.channel, contract.instructions, envelope.objective)
     return PlanRequest(
         contract=contract,
-        given={**intake.values, **known.supplied},
+        given=intake.values,
         wish=_wish(envelope, intake, known),
         policy=policy,
         variants=_variants(intake, policy, known),
@@ -117,12 +117,15 @@ def read_request(envelope: TaskEnvelope, catalogue: FacetCatalogue, situation: S
         goals=envelope.goal_conditions,
         situation=known,
         channels=envelope.policies.plain.get("channels", {}),
-        routing=read_routing(policy, catalogue),
+        routing=None if known.unrouted else read_routing(policy, catalogue),
         directed=_directed(policy),
         named=_spoken_of(envelope.policies),
         notes=tuple(dict.fromkeys((*envelope.notes, *envelope.policies.notes, *intake.notes, *idle))),
         summary=_summary(envelope, intake),
     )
+
+
+_UNROUTED = "policies.planner.directives.routing: no route fitted when the plan ran, so the planner chose the way"
 
 
 def refusal_of(capability: Capability, request: PlanRequest) -> str | None:

@@ -16,11 +16,10 @@ False`.
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from planner.assembly.landmarks import Landmark, find_landmarks
+from planner.assembly.landmarks import find_landmarks
 from planner.assembly.rows import (
     Row,
     distances,
@@ -30,8 +29,13 @@ from planner.assembly.rows import (
     toward,
     undominated,
 )
+from planner.assembly.walk import Walk
 
 MAX_STATES = 20_000
+FIRST_WIDTH, WIDENING = 20, 5
+"""How far above the bound solutions are looked for first, in thousandths, and by what that grows where none is."""
+CUT_EFFORT = 16_000
+"""How many rows are looked at for landmarks, all rounds together: where there are many rows, fewer rounds are made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +64,32 @@ def solve(
     found = {row.name for row in useful}
     idle = [row for row in runnable if row.name in pins and row.name not in found]
     thinned, best = _thin(useful + idle, given, goals, pins)
-    costs = {row.name: row.cost for row in rows}
-    chosen, exact, states = _Search(thinned, given, goals, pins).run(best, max_states)
+    chosen, exact, states = _search(thinned, best, given, goals, pins, max_states)
+    costs = {row.name: row.cost for row in pinned}
     ordered = reach(sorted(chosen, key=lambda row: row.name), given)[1]
-    told = tuple(row._replace(cost=costs[row.name]) for row in ordered)
+    told = tuple(row._replace(cost=costs.get(row.name, row.cost)) for row in ordered)
     return Found(told, sum(row.cost for row in told), exact, states)
+
+
+def _search(
+    rows: list[Row], best: list[Row], given: int, goals: int, pins: frozenset[str], max_states: int
+) -> tuple[list[Row], bool, int]:
+    """Return the best solution, whether it is proved so, and how many states that took.
+
+    The bound is mostly close to the truth, so solutions a little above it are looked for first, among the few rows that
+    such a solution may hold; where there is none, solutions further above.
+    """
+    most, taken, width = _cost(best), 0, FIRST_WIDTH
+    cuts = find_landmarks(rows, given, goals, most, rounds=CUT_EFFORT // max(1, len(rows)))
+    while taken < max_states:
+        limit = min(most, cuts.bound + cuts.bound * width // 1000)
+        near = [row for row in rows if cuts.over.get(row.name, limit) <= limit - cuts.bound]
+        found, states = Walk(near, cuts.marks, given, goals, pins, limit).run(max_states - taken)
+        taken += states
+        if found is not None:
+            return found, True, taken
+        width *= WIDENING
+    return best, False, max_states
 
 
 def _cheapest_of_each(rows: Iterable[Row], pins: frozenset[str]) -> list[Row]:
@@ -148,132 +173,5 @@ def _without_idle(chosen: list[Row], given: int, goals: int, pins: frozenset[str
     return chosen
 
 
-_Entry = tuple[int, int, tuple[int, ...], int]
-"""What the queue is sorted by: the bound, how many rows, which; last the state itself."""
-_Key = tuple[int, int, int, int]
-"""What a state can still become: what it needs makers for, what it makes of what may be asked for yet, what of that
-is made outside of rings, and which of its rows may be part of one."""
-
-
 def _cost(rows: Iterable[Row]) -> int:
     return sum(row.cost for row in rows)
-
-
-class _Search:
-    """Best-first search over sets of rows; sets are bits, one for each row in the order of their names."""
-
-    def __init__(self, rows: Sequence[Row], given: int, goals: int, pins: frozenset[str]) -> None:
-        marks = find_landmarks(rows, given, goals)
-        self.given, self.goals = given, goals
-        self.rows = sorted(rows, key=lambda row: row.name)
-        self.start = sum(1 << i for i, row in enumerate(self.rows) if row.name in pins)
-        self.marks = self._marked(marks)
-        self.behind = self._behind()
-        self.ringed = sum(1 << i for i, row in enumerate(self.rows) if self._needable(row.needs) & row.makes)
-
-    def run(self, first: list[Row], max_states: int) -> tuple[list[Row], bool, int]:
-        """Return the best solution, whether it is proved so, and how many states that took."""
-        limit = _cost(first)
-        self._price_out(limit)
-        queue: list[_Entry] = []
-        seen: set[int] = set()
-        known: dict[_Key, tuple[int, int, tuple[int, ...]]] = {}
-        self._push(queue, seen, self.start, limit)
-        for taken in range(max_states):
-            if not queue:
-                break
-            _, size, places, state = heapq.heappop(queue)
-            picked = self._picked(state)
-            unmet, made = self._unmet(picked)
-            if not unmet:
-                return picked, True, taken + 1
-            key, mine = self._key(state, unmet, made), (_cost(picked), size, places)
-            # Another state can become the same for less, so this one need not.
-            if key in known and known[key] < mine:
-                continue
-            known[key] = mine
-            for grown in self._grow(state, unmet, made):
-                self._push(queue, seen, grown, limit)
-        return first, False, max_states
-
-    def _push(self, queue: list[_Entry], seen: set[int], state: int, limit: int) -> None:
-        """Put a state in the queue unless it is there or costs too much."""
-        if state in seen:
-            return
-        seen.add(state)
-        bound = self._bound(state)
-        if bound <= limit:
-            places = tuple(bit.bit_length() for bit in single_bits(state))
-            heapq.heappush(queue, (bound, len(places), places, state))
-
-    def _key(self, state: int, unmet: int, made: int) -> _Key:
-        open_ends, rings = unmet & ~made, state & self.ringed
-        asked = self._needable(open_ends)
-        for row in self._picked(rings):
-            asked |= row.needs | self._needable(row.needs)
-        outside = 0
-        for row in self._picked(state & ~rings):
-            outside |= row.makes
-        return open_ends, made & asked, outside & asked, rings
-
-    def _marked(self, marks: Iterable[Landmark]) -> list[tuple[int, int]]:
-        position = {row.name: 1 << i for i, row in enumerate(self.rows)}
-        return [(mark.price, sum(position[name] for name in mark.names)) for mark in marks]
-
-    def _behind(self) -> dict[int, int]:
-        """Return for each facet all that may be needed, in however roundabout a way, to have it."""
-        behind: dict[int, int] = {}
-        for row in self.rows:
-            for bit in single_bits(row.makes):
-                behind[bit] = behind.get(bit, 0) | row.needs & ~self.given
-        for middle in list(behind):
-            for bit, found in behind.items():
-                if found & middle:
-                    behind[bit] = found | behind[middle]
-        return behind
-
-    def _needable(self, bits: int) -> int:
-        found = 0
-        for bit in single_bits(bits):
-            found |= self.behind.get(bit, 0)
-        return found
-
-    def _price_out(self, limit: int) -> None:
-        """Leave out each row that no solution within the limit can hold."""
-        self.makers: dict[int, list[int]] = {}
-        for i, row in enumerate(self.rows):
-            if self._bound(self.start | 1 << i) <= limit:
-                for bit in single_bits(row.makes):
-                    self.makers.setdefault(bit, []).append(1 << i)
-
-    def _bound(self, state: int) -> int:
-        return _cost(self._picked(state)) + sum(price for price, holders in self.marks if not holders & state)
-
-    def _picked(self, state: int) -> list[Row]:
-        return [self.rows[bit.bit_length() - 1] for bit in single_bits(state)]
-
-    def _unmet(self, picked: Sequence[Row]) -> tuple[int, int]:
-        """Return what the picked rows and the goals still lack, and all that the picked rows make."""
-        wanted, made = self.goals, 0
-        for row in picked:
-            wanted |= row.needs
-            made |= row.makes
-        return wanted & ~reach(picked, self.given)[0], made
-
-    def _grow(self, state: int, unmet: int, made: int) -> Iterable[int]:
-        """Yield every state that one more maker of something unmet leads to.
-
-        A facet that no picked row makes must get a maker from outside, so looking at one such facet loses nothing. Best
-        is one that no other unmet facet may still ask for, then the one with the fewest makers. If picked rows wait for
-        each other in a ring, any unmet facet may be the one where the ring is opened.
-        """
-        plain = list(single_bits(unmet & ~made))
-        if plain:
-            looked_at = [
-                min(plain, key=lambda b: (bool(self._needable(unmet ^ b) & b), len(self.makers.get(b, ())), b))
-            ]
-        else:
-            looked_at = list(single_bits(unmet))
-        for maker in dict.fromkeys(maker for bit in looked_at for maker in self.makers.get(bit, ())):
-            if not maker & state:
-                yield state | maker

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from planner.assembly.assemble import assemble_plan
 from planner.assembly.diagnostics import Diagnostic, PlanRejectedError
 from planner.assembly.drafts import with_metadata
+from planner.assembly.request import Situation
 from planner.contracts.capabilities import RegistrySnapshot
 from planner.contracts.facets import FacetCatalogue
 from planner.envelope import TaskEnvelope
@@ -24,13 +25,19 @@ STATIC_PLANS: Mapping[str, tuple[str, ...]] = {
 
 
 def static_plan(
-    envelope: TaskEnvelope, registry: RegistrySnapshot, catalogue: FacetCatalogue, *, version: int = 1
+    envelope: TaskEnvelope,
+    registry: RegistrySnapshot,
+    catalogue: FacetCatalogue,
+    *,
+    version: int = 1,
+    situation: Situation | None = None,
 ) -> PlanGraph:
     """Return the first fixed plan that fits the envelope; raise PlanRejectedError when none does."""
     reasons: dict[str, tuple[Diagnostic, ...]] = {}
     for name, capability_ids in STATIC_PLANS.items():
         try:
-            plan = assemble_plan(envelope, _only(registry, capability_ids), catalogue, version=version)
+            known = _only(registry, capability_ids)
+            plan = assemble_plan(envelope, known, catalogue, version=version, situation=situation)
         except PlanRejectedError as error:
             reasons[name] = error.diagnostics
             continue

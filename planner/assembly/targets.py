@@ -83,9 +83,13 @@ def takes_branches(target: Target, request: PlanRequest) -> bool:
 
 
 def variant_count(target: Target, request: PlanRequest) -> int:
-    """Return how many branches fill a target that takes branches: what was asked for, else what the contract needs."""
+    """Return how many branches fill a target that takes branches: what was asked for, else what the contract needs.
+
+    Nobody asked for as many directions as an upstream node returned: those beyond what the contract takes are left out.
+    """
     if request.variants is not None:
-        return request.variants
+        most = target.bounds[1] if request.situation.directions is not None else None
+        return request.variants if most is None else min(request.variants, most)
     return max(1, min(target.bounds[0], MAX_VARIANTS)) if _holds_documents(target, request) else 1
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,15 +25,15 @@ class Constraint:
     fault: str | None = None
 
 
-def read_constraints(contract: OutputContract) -> tuple[Constraint, ...]:
-    """Return the constraints of a contract, in their order."""
-    return tuple(_read(raw, f"/outputContract/constraints/{index}") for index, raw in enumerate(contract.constraints))
+def read_constraints(constraints: Sequence[Mapping[str, Any]]) -> tuple[Constraint, ...]:
+    """Return a contract's constraints as planning sees them, in their order."""
+    return tuple(_read(raw, f"/outputContract/constraints/{index}") for index, raw in enumerate(constraints))
 
 
 def strengthened(contract: OutputContract) -> dict[str, Any] | None:
     """Return the contract's schema with what its hard constraints add, as far as that is possible."""
     schema = contract.schema
-    for constraint in read_constraints(contract):
+    for constraint in read_constraints(contract.constraints):
         if schema is not None and constraint.level == "hard" and constraint.schema is not None:
             try:
                 schema = conjoin(schema, constraint.schema)

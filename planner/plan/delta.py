@@ -3,8 +3,9 @@
 Nodes are matched by what they are (capability, facets, branch), never by where they stand in a list. Then each node of
 the proposal, parents first, becomes one of three. *Locked*: its counterpart has finished, and stands in the new version
 exactly as it was. *Carried on*: its counterpart still has to run, or runs; the node keeps its id and takes the
-proposal's form. *New*: it has no counterpart, or one that is not to be used again (cancelled, failed, superseded, or
-named in `redo`); in the latter case it is the next generation of it, with an id that no row of the run has ever had.
+proposal's form. *New*: it has no counterpart, or one that is not to be used again (cancelled, failed, superseded, named
+in `redo`, or at work on something else than what is proposed); in the latter case it is the next generation of it, with
+an id that no row of the run has ever had.
 
 What the run loop computes itself is cheap and depends on its parents, so it is only locked if all of them are. Finished
 work that the proposal does not mention is kept beside it.
@@ -24,6 +25,8 @@ from planner.plan.identity import Identity
 FINISHED = frozenset({"completed", "skipped"})
 ENDED = frozenset({"cancelled", "superseded", "error"})
 """Node statuses from which nothing comes back; a node with another one than these and `FINISHED` may still run."""
+AT_WORK = frozenset({"running", "awaiting_hitl", "awaiting_human"})
+"""Node statuses in which somebody works on what the node asks in its present form."""
 
 _REFERENCES = frozenset({"nodeId", "nodeIds", "to", "elseTo"})
 """Members of transformations, routings and metadata that name nodes."""
@@ -72,7 +75,12 @@ def next_version(
     for proposed_id in proposed.order:
         node, old = proposed.node(proposed_id), counterparts.get(proposed_id)
         parents = [made[parent].id for parent in proposed.parents(proposed_id)]
-        if old is None or old.id in again or statuses.get(old.id) in ENDED:
+        if (
+            old is None
+            or old.id in again
+            or statuses.get(old.id) in ENDED
+            or (statuses.get(old.id) in AT_WORK and _asked(old) != _asked(node))
+        ):
             made[proposed_id] = _renewed(node, old, taken)
         elif statuses.get(old.id) not in FINISHED:
             made[proposed_id] = replace(node, identity=old.identity)
@@ -129,10 +137,10 @@ def _match(previous: PlanGraph, proposed: PlanGraph) -> dict[str, Node]:
 
 
 def _tainted(plan: PlanGraph, statuses: Mapping[str, str], redo: Collection[str]) -> frozenset[str]:
-    """Return the nodes to do again: those named, and the finished ones that read a facet from one of them."""
+    """Return the nodes to do again: those named, and those done or at work that read a facet from one of them."""
     again = {node_id for node_id in redo if plan.find(node_id)}
     for node_id in plan.order:
-        if statuses.get(node_id) in FINISHED and again.intersection(_sources(plan, plan.node(node_id))):
+        if statuses.get(node_id) in FINISHED | AT_WORK and again.intersection(_sources(plan, plan.node(node_id))):
             again.add(node_id)
     return frozenset(again)
 
@@ -153,6 +161,16 @@ def _may_stay(old: Node, status: str, node: Node, parents_locked: bool) -> bool:
     if status == "skipped":
         return parents_locked
     return not old.virtual or (parents_locked and _task(old) == _task(node))
+
+
+def _is_over(old: Node, status: str | None, node: Node) -> bool:
+    """Whether the old node's work cannot become the new one's: it has failed, or goes on at something else."""
+    return status in ENDED or (status in AT_WORK and _asked(old) != _asked(node))
+
+
+def _asked(node: Node) -> tuple[Any, ...]:
+    """Return what whoever works on the node was asked for."""
+    return node.capability_id, node.capability_version, node.output_schema, tuple(node.instructions)
 
 
 def _task(node: Node) -> tuple[Any, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -15,14 +15,15 @@ NEEDS_OUTPUT = frozenset({"output", "final_output"})
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The answer in one value: `output` by property key, `text` for the agent that asked."""
+    """The answer in one value: `output` by property key, `text` for the agent that asked, the `option` chosen."""
 
     kind: Literal["approval", "rejection", "freeform", "option"]
     output: Any = None
     text: str = ""
+    option: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        return {"kind": self.kind, "output": self.output, "text": self.text}
+        return {"kind": self.kind, "output": self.output, "text": self.text, "option": self.option}
 
 
 def response_type(response: Mapping[str, Any]) -> Literal["approval", "rejection", "freeform", "option"]:
@@ -44,11 +45,38 @@ def decision_of(responses: Sequence[Mapping[str, Any]]) -> Decision:
     outputs = [response["output"] for response in responses if "output" in response]
     kind = "rejection" if "rejection" in kinds else kinds[-1]
     text = "\n".join(t for t in texts if t) or ("approved" if kind == "approval" else kind)
-    return Decision(kind, outputs[-1] if outputs else None, text)
+    options = [str(response["selectedOptionId"]) for response in responses if response.get("selectedOptionId")]
+    return Decision(kind, outputs[-1] if outputs else None, text, options[-1] if options else None)
 
 
-def check_answer(purpose: str, responses: Sequence[Mapping[str, Any]], output_schema: Mapping[str, Any] | None) -> None:
-    """Check that the responses answer a request. Raises InvalidInputError naming every fault at its pointer."""
+def fallback_choice(decision: Decision, options: Collection[str]) -> Literal["supply", "choose", "stop"] | None:
+    """Return what a decision about a fallback means, None when it says none of the `options` that were offered.
+
+    A rejection stops the run; an output supplies the value; an approval without one takes the candidate, if there is.
+    """
+    if decision.kind == "rejection":
+        return "stop"
+    if decision.option is not None:
+        meant = decision.option
+    elif decision.output is not None:
+        meant = "supply"
+    else:
+        meant = "choose" if decision.kind == "approval" else ""
+    if meant not in options or (meant == "supply" and decision.output is None):
+        return None
+    return meant  # type: ignore[return-value]  # the options of a fallback node are these three
+
+
+def check_answer(
+    purpose: str,
+    responses: Sequence[Mapping[str, Any]],
+    output_schema: Mapping[str, Any] | None,
+    options: Collection[str] = (),
+) -> None:
+    """Check that the responses answer a request, whose payload offers `options`.
+
+    Raises InvalidInputError naming every fault at its pointer.
+    """
     if not responses:
         raise InvalidInputError([Problem("/responses", "is empty; send at least one response", "minItems")])
     problems: list[Problem] = []
@@ -65,5 +93,15 @@ def check_answer(purpose: str, responses: Sequence[Mapping[str, Any]], output_sc
     if not problems and purpose in NEEDS_OUTPUT and decision.kind != "rejection" and decision.output is None:
         message = "is missing: this request needs an output that fits the node's contract, or a rejection"
         problems.append(Problem("/responses/0/output", message, "required"))
+    if not problems and purpose == "fallback" and fallback_choice(decision, options) is None:
+        problems.append(_no_choice(decision, options))
     if problems:
         raise InvalidInputError(problems)
+
+
+def _no_choice(decision: Decision, options: Collection[str]) -> Problem:
+    if decision.option == "supply":
+        return Problem("/responses/0/output", "is missing: “supply” needs the value, keyed by property", "required")
+    offered = ", ".join(options)
+    at = "/responses/0" + ("/selectedOptionId" if decision.option is not None else "")
+    return Problem(at, f"is none of what was offered; send selectedOptionId as one of {offered}, or an output", "enum")

@@ -100,7 +100,7 @@ class RequestState:
 
     request_id: str
     node_id: str
-    purpose: Literal["output", "clarify", "approval", "final_output"]
+    purpose: Literal["output", "clarify", "approval", "final_output", "fallback"]
     created_at: datetime
     expires_at: datetime | None = None
     answer: Mapping[str, Any] | None = None

@@ -2,7 +2,8 @@
 
 The order of the questions is the order of importance: an ended run stays ended, a cancel comes before everything else,
 answers that people gave are applied before anything new is started, what died is taken back before it is waited for,
-what the loop can compute itself is computed, what is ready is dispatched, and only then does the run finish or wait.
+what the loop can compute itself is computed, what only a person can settle is asked, what is ready is dispatched, and
+only then does the run finish or wait.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ MAX_PLANNING_CRASHES = 3
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """No plan yet: publish the planning task."""
+    """No plan yet, or one that is being made anew: publish the planning task."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,13 @@ class Reclaim:
 @dataclass(frozen=True, slots=True)
 class Compute:
     """These virtual nodes are ready and are settled by the loop itself."""
+
+    node_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """These fallback nodes are ready: what each stands for is asked of a person."""
 
     node_ids: tuple[str, ...]
 
@@ -94,7 +102,7 @@ class Rest:
     """Nothing to do: the run has ended or only a person can move it."""
 
 
-Step = Plan | ApplyAnswer | Reclaim | Compute | Dispatch | Finish | Fail | EndCancelled | AskHuman | Wait | Rest
+Step = Plan | ApplyAnswer | Reclaim | Compute | Ask | Dispatch | Finish | Fail | EndCancelled | AskHuman | Wait | Rest
 
 
 def next_step(state: RunState) -> Step:
@@ -103,13 +111,14 @@ def next_step(state: RunState) -> Step:
         return Rest()
     if state.status == "cancelling":
         return EndCancelled()
-    if state.plan is None:
+    if state.plan is None or state.status == "planning":
         return _planning_step(state)
     return (
         _answered(state)
         or _broken(state)
         or _expired(state)
         or _computable(state, state.plan)
+        or _askable(state, state.plan)
         or _dispatchable(state, state.plan)
         or _finished(state)
         or _waiting(state)
@@ -160,6 +169,11 @@ def _expired(state: RunState) -> Step | None:
 def _computable(state: RunState, plan: PlanGraph) -> Step | None:
     ready = tuple(n.node_id for n in _ready(state) if plan.node(n.node_id).virtual)
     return Compute(ready) if ready else None
+
+
+def _askable(state: RunState, plan: PlanGraph) -> Step | None:
+    ready = tuple(n.node_id for n in _ready(state) if plan.node(n.node_id).kind == "fallback")
+    return Ask(ready) if ready else None
 
 
 def _dispatchable(state: RunState, plan: PlanGraph) -> Step | None:

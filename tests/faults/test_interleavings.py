@@ -222,7 +222,7 @@ def test_planning_that_breaks_gets_no_more_time_although_its_worker_lives(loop: 
     # Given a run that this worker has claimed and lost sight of
     run_id = loop.submit(linkedin_envelope())
     with open_unit(None) as unit:
-        assert unit.runs.claim_planning(run_id, 1, WORKER, 15) is not None
+        assert unit.planning.claim(run_id, 1, WORKER, 15) is not None
     loop.waiting.clear()
     # When the worker goes on with other work
     with loop.heartbeat.holding("another run", "a", 1):

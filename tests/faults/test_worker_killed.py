@@ -115,7 +115,7 @@ def test_lanes_are_walked_once_although_their_publisher_dies(crew: Crew, point: 
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("point", ["after_planning_claim", "after_plan_stored"])
 def test_a_run_completes_although_its_planner_dies(crew: Crew, point: str, tmp_path: Path) -> None:
-    """Seen to fail with the planning lease's end taken out of `claim_planning`: nobody may plan the run again."""
+    """Seen to fail with the lease's end taken out of `PlanningRepository.claim`: nobody may plan the run again."""
     # Given a worker that is killed while it plans, or right after it has stored the plan
     # When an envelope runs
     frames, deaths = run_under(crew, f"{point}:kill9", tmp_path, deaths=1)

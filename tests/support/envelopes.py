@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+NEVER_ASK = {"planner": {"topology": {"forbiddenKinds": ["fallback"]}}}
+"""Policies under which what nobody makes is refused instead of asked for."""
+
 VARIANT = {
     "type": "object",
     "required": ["headline", "body", "callToAction"],

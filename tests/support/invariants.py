@@ -15,6 +15,7 @@ import redis
 Frame = dict[str, Any]
 
 SETTLING = {"node_complete", "node_skipped"}
+PLANS = {"plan_generated", "plan_updated"}
 FINAL = "complete"
 TERMINAL = ("completed", "failed", "cancelled")
 
@@ -48,18 +49,22 @@ def _assert_attempts_in_order(frames: Sequence[Frame]) -> None:
 
 
 def _assert_parents_first(frames: Sequence[Frame]) -> None:
-    plans = [frame["payload"]["plan"] for frame in frames if frame["type"] == "plan_generated"]
-    if not plans:
-        return
     parents: dict[str, set[str]] = {}
-    for edge in plans[-1]["edges"]:
-        parents.setdefault(edge["to"], set()).add(edge["from"])
     settled: set[str] = set()
     for frame in frames:
-        if frame["type"] == "node_start":
+        if frame["type"] in PLANS:
+            parents = _parents(frame["payload"].get("plan") or frame["payload"])
+        elif frame["type"] == "node_start":
             assert parents.get(frame["nodeId"], set()) <= settled, f"{frame['nodeId']} before its parents"
         elif frame["type"] in SETTLING:
             settled.add(frame["nodeId"])
+
+
+def _parents(plan: dict[str, Any]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for edge in plan["edges"]:
+        found.setdefault(edge["to"], set()).add(edge["from"])
+    return found
 
 
 BROKEN_BY_ROWS = {
@@ -80,7 +85,7 @@ BROKEN_BY_ROWS = {
           JOIN LATERAL (SELECT type FROM flex_events AS e WHERE e.run_id = node.run_id AND e.node_id = node.node_id
                            AND type IN ('node_start', 'node_complete', 'node_error', 'node_retry', 'hitl_request')
                          ORDER BY seq DESC LIMIT 1) AS told ON true
-         WHERE (told.type = 'node_complete') <> (node.status = 'completed')
+         WHERE (told.type = 'node_complete') <> (node.status = 'completed') AND node.status <> 'superseded'
             OR (told.type = 'node_error' AND node.status NOT IN ('error', 'awaiting_hitl', 'cancelled'))""",
     "I3 a node has two results, neither of which was asked for again": """
         SELECT run_id, node_id, count(*) FROM flex_events WHERE type = 'node_complete'

@@ -28,10 +28,10 @@ def complete(held: Claim, *successors: str, output: dict[str, Any] | None = None
     """Store a result and tell of it; return the joins that this closed. Raises LeaseLostError."""
     with open_unit(None) as unit:
         result = Result(output or {}, {}, {"promptTokens": 1, "completionTokens": 2, "cost": 0.5}, 1.0)
-        closed, at = unit.nodes.complete(held, result, successors=successors)
+        settled = unit.nodes.complete(held, result, successors=successors)
         told = Draft("node_complete", {"output": output or {}}, node_id=held.node_id)
-        unit.events.record(held.run_id, [told], at=at, wake_within=15, usage=result.usage)
-        return closed
+        unit.events.record(held.run_id, [told], at=settled.at, wake_within=15, usage=result.usage)
+        return settled.closed
 
 
 def leave(held: Claim, **values: Any) -> None:

@@ -13,7 +13,7 @@ from models.unit_of_work import open_unit
 from tests.integration.core.conftest import forget_process
 from tests.support import fake_openai as fake
 from tests.support.drafts import BRIEFING, LINKEDIN, REVIEW, codes, draft, step
-from tests.support.envelopes import linkedin_envelope
+from tests.support.envelopes import NEVER_ASK, linkedin_envelope
 from tests.support.fake_openai import FakeOpenAI, Step, says
 from tests.support.loop import Loop
 
@@ -246,7 +246,7 @@ def test_a_models_instructions_reach_agents_only_where_the_caller_prefers_drafts
 def test_no_model_is_asked_for_what_no_plan_can_do(hybrid: Loop, model: FakeOpenAI) -> None:
     contract = {"mode": "facets", "facets": ["post_visual"]}
 
-    run_id = hybrid.submit(linkedin_envelope(outputContract=contract))
+    run_id = hybrid.submit(linkedin_envelope(outputContract=contract, policies=NEVER_ASK))
     hybrid.drain()
 
     assert hybrid.run(run_id).reason == "no_plan"

@@ -63,7 +63,7 @@ def test_what_is_no_longer_held_is_forgotten(heartbeat: Heartbeat) -> None:
 def test_a_planner_that_is_cancelled_loses_its_lease_too(loop: Loop, heartbeat: Heartbeat) -> None:
     run_id = loop.submit(linkedin_envelope())
     with open_unit(None) as unit:
-        assert unit.runs.claim_planning(run_id, 1, "w1", 15) is not None
+        assert unit.planning.claim(run_id, 1, "w1", 15) is not None
     with heartbeat.holding(run_id, "", 1) as token:
         heartbeat.beat()
         assert not token.cancelled

@@ -18,6 +18,7 @@ from tasks.agents.base import (
     InvalidReplyError,
     Usage,
 )
+from tests.support.envelopes import linkedin_envelope, variants_contract
 from tests.support.factories import make_chain, make_node, make_plan
 from tests.support.invariants import assert_sound
 from tests.support.loop import Frame, Loop, dies, gives, raises
@@ -494,3 +495,49 @@ def test_the_call_in_flight_is_told_of_the_cancel(loop: Loop) -> None:
     loop.drain()
     assert seen == ["lease_lost"]
     assert loop.nodes(run_id)["a"]["output"] is None
+
+
+def test_a_value_that_was_not_proved_to_fit_is_checked_before_its_node_runs(loop: Loop) -> None:
+    # Given a node whose input the proof left open, and a maker that gives what it does not take
+    check = {"side": "input", "facet": "a_text", "schema": {"type": "string", "pattern": "^Dear"}, "reason": "unknown"}
+    b = make_node("b", makes=["b_text"], needs=["a_text"], metadata={"checks": [check]})
+    loop.agents.on("a", gives(a_text="Hello there"))
+    run_id = loop.install(make_plan(["a", b], [("a", "b")], output=["b_text"]))
+    loop.drain()
+    # Then the node is not run: the place is told, and a person is asked
+    assert not loop.agents.attempts("b")
+    (told,) = loop.told(run_id, "validation_error")
+    assert (told["payload"]["scope"], told["nodeId"]) == ("capability_input", "b")
+    assert told["payload"]["errors"][0]["pointer"] == "/a_text"
+    (request,) = loop.requests(run_id)
+    assert request["payload"]["additionalContext"]["reason"] == "invalid_input"
+
+
+def test_a_result_that_breaks_a_hard_constraint_is_mended_and_what_was_observed_is_told(loop: Loop) -> None:
+    # Given constraints that no schema can say, and writers whose posts are alike at first
+    body, other = "A body that is long enough to count.", "Another body, long enough to count too."
+    post = {"headline": "Boats", "body": body, "callToAction": "Write us"}
+    contract = variants_contract()
+    contract["constraints"] = [
+        {"constraintId": "different", "level": "hard", "expr": "copyVariants.0.body != copyVariants.1.body"},
+        {"constraintId": "named", "level": "soft", "expr": "copyVariants.1.headline == 'Ships'"},
+    ]
+    for label, bodies in {"a": [body, other], "b": [body]}.items():
+        attempts = (gives(copyVariants=[{**post, "body": text}]) for text in bodies)
+        loop.agents.on(f"linkedinVariants~{label}", *attempts)
+    # When the run goes its way
+    run_id = loop.submit(linkedin_envelope(outputContract=contract))
+    loop.settle(run_id)
+    # Then the broken constraint was told at its place, and one of them wrote again
+    (told,) = loop.told(run_id, "validation_error")
+    (error,) = told["payload"]["errors"]
+    assert (error["pointer"], error["keyword"]) == ("/copyVariants", "constraint")
+    assert "different" in error["message"]
+    # And the end says what was observed: the soft one does not hold
+    end = loop.frames(run_id)[-1]["payload"]
+    assert end["status"] == "completed"
+    assert end["observedSatisfaction"] == round(1 / 1.5, 4)
+    assert [(one["constraintId"], one["satisfied"]) for one in end["constraints"]] == [
+        ("different", True),
+        ("named", False),
+    ]

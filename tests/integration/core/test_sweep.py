@@ -108,7 +108,7 @@ def test_a_lane_that_nobody_claims_is_published_again_but_not_sooner_than_it_sho
 def test_a_planner_that_dies_three_times_is_poison(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[int] = []
 
-    def die(*_: Any) -> Any:
+    def die(*_: Any, **_more: Any) -> Any:
         tried.append(1)
         raise WorkerDiedError
 
@@ -121,7 +121,7 @@ def test_a_planner_that_dies_three_times_is_poison(loop: Loop, monkeypatch: pyte
 
 
 def test_a_planner_that_breaks_says_so_at_once(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
-    def break_(*_: Any) -> Any:
+    def break_(*_: Any, **_more: Any) -> Any:
         raise ZeroDivisionError
 
     monkeypatch.setattr("tasks.planning.plan_in_mode", break_)
@@ -137,9 +137,9 @@ def test_a_run_that_is_cancelled_while_it_is_planned_stays_cancelled(
 ) -> None:
     # Given a run that is cancelled just after its planner has taken it
     run_id = loop.submit(linkedin_envelope())
-    repository = "models.repositories.runs.RunRepository.claim_planning"
+    repository = "models.repositories.planning.PlanningRepository.claim"
     with open_unit(None) as unit:
-        take = type(unit.runs).claim_planning
+        take = type(unit.planning).claim
 
     def take_and_cancel(self: Any, *args: Any) -> Any:
         taken = take(self, *args)

@@ -20,7 +20,7 @@ from models.unit_of_work import open_unit
 from planner.contracts.capabilities import check_registration
 from planner.plan.graph import NodeContract
 from tasks.agents.base import AgentRefusedError, AgentResult, HitlAsk
-from tests.support.envelopes import linkedin_envelope, writer_registration
+from tests.support.envelopes import NEVER_ASK, linkedin_envelope, writer_registration
 from tests.support.factories import make_chain, make_node, make_plan
 from tests.support.lines import Line, Lines, captured
 from tests.support.loop import Loop, gives, raises
@@ -83,7 +83,7 @@ def test_the_lines_of_a_refusal(loop: Loop, lines: Lines) -> None:
     # Given a registry in which nobody makes what is asked for
     with open_unit(None) as unit:
         unit.capabilities.retire_builtins(set())
-    run_id = loop.submit(linkedin_envelope())
+    run_id = loop.submit(linkedin_envelope(policies=NEVER_ASK))
     loop.drain()
     assert loop.run(run_id).reason == "no_plan"
     assert_as_before("refusal", lines)

@@ -16,7 +16,7 @@ from models.telemetry.names import BY_NAME, LOGGED_ONLY, METRICS
 from models.unit_of_work import open_unit
 from planner.plan.graph import NodeContract
 from tasks.agents.base import AgentRefusedError, AgentResult, AgentUnavailableError, HitlAsk, Usage
-from tests.support.envelopes import linkedin_envelope
+from tests.support.envelopes import NEVER_ASK, linkedin_envelope
 from tests.support.factories import make_chain, make_node, make_plan
 from tests.support.lines import Lines
 from tests.support.loop import Loop, dies, gives, raises
@@ -62,7 +62,7 @@ def have_a_day(loop: Loop) -> None:
     loop.drain()
     with open_unit(None) as unit:
         unit.capabilities.retire_builtins(set())
-    loop.submit(linkedin_envelope())
+    loop.submit(linkedin_envelope(policies=NEVER_ASK))
     loop.drain()
 
 

@@ -57,7 +57,7 @@ def test_as_many_runs_wait_as_may_and_no_more(limited: Limited, envelope: dict[s
         assert unit.runs.count_waiting(2) == 0
     # And when one is planned, the next may come
     with open_unit(tenant=None) as unit:
-        unit.runs.claim_planning(first.get_json()["runId"], 1, "w", 5)
+        unit.planning.claim(first.get_json()["runId"], 1, "w", 5)
     assert client.post(f"{FLEX}/runs", json=envelope).status_code == 202
 
 

@@ -163,20 +163,6 @@ NOT_YET: list[tuple[dict[str, Any], set[str]]] = [
     ({"policies": {"hitlRequiredFor": ["publish"]}}, {"/policies/hitlRequiredFor"}),
     ({"constraints": {"reviewPlan": True}}, {"/constraints/reviewPlan"}),
     ({"constraints": {"budget": {"maxTokens": 10}}}, {"/constraints/budget"}),
-    (
-        {"policies": {"planner": {"topology": {"requiredKinds": ["validation", "routing"]}}}},
-        {"/policies/planner/topology/requiredKinds/1"},
-    ),
-    (
-        {
-            "outputContract": {
-                "mode": "freeform",
-                "instructions": "x",
-                "constraints": [{"constraintId": "a", "level": "soft", "dsl": "true"}],
-            }
-        },
-        {"/outputContract/constraints"},
-    ),
 ]
 
 

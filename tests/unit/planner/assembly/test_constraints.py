@@ -101,7 +101,7 @@ def test_findings_of_one_constraint_node_and_cause_are_one() -> None:
         ([finding("error")], "rejected"),
         ([finding("error", "unknown")], "accepted_with_findings"),
         ([finding("warning")], "accepted_with_findings"),
-        ([Diagnostic("unproved", "m", "info")], "accepted"),
+        ([Diagnostic("unproved_input", "m", "info")], "accepted"),
     ],
 )
 def test_the_verdict(findings: list[Diagnostic], status: str) -> None:

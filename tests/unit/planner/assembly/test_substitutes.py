@@ -79,13 +79,6 @@ def test_who_was_accepted_by_a_person_is_asked_about_no_more() -> None:
     assert asks(plan) == []
 
 
-def test_what_a_person_supplied_is_given() -> None:
-    brief = {"angle": "The team", "keyPoints": ["We are hiring"]}
-    plan = asked(linkedin(), with_capabilities(without=[BRIEFING]), supplied={"writerBrief": brief})
-    assert asks(plan) == []
-    assert plan.roots() == ("branch",)
-
-
 def test_a_better_candidate_is_taken_although_it_costs_more() -> None:
     # Given a cheap writer for another channel, below the minimum, and a dear one for this channel
     wrong = like(WRITER, capability_id="a.Writer", input_traits={"formats": ["radio_post"], "languages": ["nl"]})

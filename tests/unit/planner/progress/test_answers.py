@@ -49,7 +49,7 @@ def test_a_wordless_approval_says_so_to_the_agent() -> None:
 
 
 def test_a_chosen_option_is_the_answer() -> None:
-    assert decision_of([{"selectedOptionId": "b"}]) == Decision("option", None, "b")
+    assert decision_of([{"selectedOptionId": "b"}]) == Decision("option", None, "b", "b")
 
 
 def pointers(purpose: str, *responses: dict[str, Any]) -> list[str]:
