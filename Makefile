@@ -37,7 +37,7 @@ up: $(VENV)/.run ## run everything on this machine until Ctrl-C
 	$(BIN)/flex up
 
 test: $(VENV)/.dev ## every test, against real PostgreSQL and Valkey
-	$(BIN)/pytest -n $(WORKERS) --dist loadgroup
+	$(BIN)/pytest -n $(WORKERS)
 
 lint: $(VENV)/.dev ## ruff, mypy, import-linter
 	$(BIN)/ruff check .

@@ -87,6 +87,20 @@ class FlexClient:
         body = {} if note is None else {"note": note}
         return dict(self._json(self._send("POST", f"{PREFIX}/runs/{run_id}/cancel", body=body)))
 
+    def replan(self, run_id: str, note: str | None = None) -> dict[str, Any]:
+        """Ask for a new plan of a run; return it."""
+        body = {} if note is None else {"note": note}
+        return dict(self._json(self._send("POST", f"{PREFIX}/runs/{run_id}/replan", body=body)))
+
+    def pending_requests(self) -> list[dict[str, Any]]:
+        """Return the open questions to people, with their runs."""
+        return list(self._json(self._send("GET", "/api/hitl/pending"))["runs"])
+
+    def answer(self, request_id: str, response: Mapping[str, Any], note: str | None = None) -> dict[str, Any]:
+        """Answer a question; return what was decided."""
+        body = {"requestId": request_id, "responses": [dict(response)], **({} if note is None else {"note": note})}
+        return dict(self._json(self._send("POST", f"{PREFIX}/hitl/resolve", body=body)))
+
     def audit(self, **filters: Any) -> dict[str, Any]:
         """Return one page of the audit: `{data, nextCursor}`; filters as the API has them."""
         given = {name: value for name, value in filters.items() if value is not None}

@@ -49,6 +49,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "runs.read_events": READ_RUNS,
         "runs.get_plan": READ_RUNS,
         "runs.cancel_run": OPERATE,
+        "runs.replan_run": OPERATE,
         "plan.preview_plan": _any_of("run"),
         "events.follow_events": _any_of("run", "operate", first_message=True),
         "events.ask_for_handshake": READ_RUNS,

@@ -22,6 +22,7 @@ from models.repositories.capabilities import CapabilityRepository
 from models.repositories.hitl import HitlRepository
 from models.repositories.idempotency import IdempotencyRepository
 from models.repositories.keys import KeyRepository
+from models.repositories.measured import MeasuredRepository
 from models.repositories.nodes import NodeRepository
 from models.repositories.outputs import OutputRepository
 from models.repositories.plan_drafts import PlanDraftRepository
@@ -75,6 +76,10 @@ class UnitOfWork:
     @cached_property
     def capabilities(self) -> CapabilityRepository:
         return CapabilityRepository(self._connection, self.tenant_id, self.on_commit)
+
+    @cached_property
+    def measured(self) -> MeasuredRepository:
+        return MeasuredRepository(self._connection, self.tenant_id)
 
     def registry_of(self, tenant_id: str) -> RegistrySnapshot:
         """Return the capabilities that a run of this tenant may use, whoever has opened the unit."""

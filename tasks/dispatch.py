@@ -28,6 +28,9 @@ SECONDS_OF_REST = 1.0
 LINKS_IN_A_CHAIN = 2
 ID_CHARACTERS_IN_A_LINK = 240
 
+CORRELATION = "flex_correlation_id"
+"""The header of the request's id; `correlation_id` is AMQP's own, which Celery fills with the task's."""
+
 logger = structlog.get_logger(__name__)
 
 
@@ -103,8 +106,13 @@ def _links(lane: Lane) -> Iterator[tuple[str, ...]]:
 
 
 def _task(name: str, queue: str, correlation_id: str | None, **ids: Any) -> Signature:
-    headers = {"correlation_id": correlation_id} if correlation_id else {}
+    headers = {CORRELATION: correlation_id} if correlation_id else {}
     return celery.signature(name, kwargs=ids, immutable=True, queue=queue, headers=headers)
+
+
+def send(message: Signature) -> None:
+    """Publish a message that a worker had taken, and hands back."""
+    _send(message)
 
 
 def _send(canvas: Signature) -> None:

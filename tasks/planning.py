@@ -6,7 +6,7 @@ with the frames that tell of it, under an epoch that whoever asked for it has ra
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -104,10 +104,18 @@ def _claim(run_id: str, epoch: int) -> _Job | None:
             return None
         job = _Job(run, registry, envelope, intake, known, situation_of(unit, run, known), why)
         if why is not None:
-            stored = unit.plans.stored(run_id, run.plan_version)
-            job = replace(job, previous=stored.plan, statuses=unit.nodes.statuses(run_id))
+            previous, statuses = unit.plans.stored(run_id, run.plan_version).plan, unit.nodes.statuses(run_id)
+            situation = situation_of(unit, run, known, _finished(previous, statuses, why))
+            job = replace(job, situation=situation, previous=previous, statuses=statuses)
         unit.events.append(run_id, _requested(job))
     return job
+
+
+def _finished(plan: PlanGraph, statuses: Mapping[str, str], why: Replanning) -> Iterator[str]:
+    """Yield the capabilities that have done work which the new version would keep."""
+    for node in plan.nodes:
+        if node.capability_id and statuses.get(node.id) == "completed" and node.id not in why.redo:
+            yield node.capability_id
 
 
 def _search(job: _Job) -> PlanGraph | Drafting:
@@ -136,6 +144,7 @@ def _search(job: _Job) -> PlanGraph | Drafting:
         version=job.version,
         fallbacks=True,
         situation=job.situation,
+        most_rows=settings.crcs_max_rows,
     )
 
 

@@ -104,6 +104,8 @@ def advance(run_id: str, *, keep: bool) -> Begun | None:
 def _context(unit: UnitOfWork, run: Run, *, keep: bool) -> Context:
     nodes = unit.nodes.states(run.run_id) if run.plan_version else {}
     asked = any(node.status == "awaiting_hitl" for node in nodes.values())
+    if asked and run.status in {"running", "awaiting_hitl"} and (opened := unit.hitl.open_waiting(run)):
+        unit.events.append(run.run_id, *opened)
     stored: StoredPlan | None = unit.plans.stored(run.run_id, run.plan_version) if run.plan_version else None
     state = RunState(
         run_id=run.run_id,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from models.repositories.runs import Run
@@ -10,9 +10,14 @@ from models.unit_of_work import UnitOfWork
 from planner.assembly.request import Directions, Situation
 
 
-def situation_of(unit: UnitOfWork, run: Run, known: Mapping[str, Any]) -> Situation:
-    """Return the situation of a run from what it has stored about it (see `situation_after`)."""
+def situation_of(unit: UnitOfWork, run: Run, known: Mapping[str, Any], finished: Iterable[str] = ()) -> Situation:
+    """Return the situation of a run from what it has stored about it (see `situation_after`).
+
+    `finished` are the capabilities of nodes whose work is to be kept.
+    """
     return Situation(
+        measured=unit.measured.snapshot(),
+        finished=frozenset(finished),
         accepted=frozenset(known.get("accepted", ())),
         directions=_directions(unit, run, known.get("directions")),
         unrouted=bool(known.get("unrouted")),

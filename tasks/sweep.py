@@ -16,7 +16,7 @@ from tasks.celery_app import QUEUES, celery
 logger = structlog.get_logger(__name__)
 
 
-@celery.task(name="tasks.sweep", base=FlexTask)
+@celery.task(name="tasks.sweep", base=FlexTask, comes_again=True)
 def sweep() -> None:
     """Publish a look at every run whose wake-up is due; keep built-in capabilities alive and let silent ones expire."""
     with open_unit(None) as unit:
@@ -30,7 +30,7 @@ def sweep() -> None:
             logger.info("flex_capability_marked_inactive", capability_id=capability_id, reason="heartbeat_timeout")
 
 
-@celery.task(name="tasks.send_canary", base=FlexTask)
+@celery.task(name="tasks.send_canary", base=FlexTask, comes_again=True)
 def send_canary() -> None:
     """Send a canary through every queue that work travels on."""
     with open_unit(None) as unit:
@@ -39,7 +39,7 @@ def send_canary() -> None:
             unit.on_commit(lambda c=canary_id, q=queue: dispatch.canary(c, q))  # type: ignore[misc]  # bound per turn
 
 
-@celery.task(name="tasks.finish_canary", base=FlexTask)
+@celery.task(name="tasks.finish_canary", base=FlexTask, comes_again=True)
 def finish_canary(*, canary_id: str) -> None:
     """Say that the queue of this canary is being worked on."""
     with open_unit(None) as unit:

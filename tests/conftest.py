@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from models.settings import load_settings
+from tests.support.sharing import SharingScheduler
 
-pytest_plugins = ["tests.support.servers", "tests.support.stack"]
+pytest_plugins = ["tests.support.servers", "tests.support.stack", "tests.support.command_line"]
 
 _SETTINGS = load_settings()
 _OWN_SERVERS = {urlsplit(url).hostname for url in (_SETTINGS.database_url, _SETTINGS.redis_url) if url}
@@ -44,9 +45,7 @@ def _close_the_outside(event: str, arguments: tuple[Any, ...]) -> None:
 sys.addaudithook(_close_the_outside)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests that start all of Flex in one worker of `pytest -n`, so that they share one stack."""
-    for item in items:
-        if {"stack", "start_stack"} & set(getattr(item, "fixturenames", ())):
-            item.add_marker(pytest.mark.xdist_group("stack"))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> SharingScheduler:
+    """Give out the tests of `pytest -n` so that those that share a stack stay together."""
+    return SharingScheduler(config, log)

@@ -8,19 +8,8 @@ from typing import Any, get_args
 from marshmallow import Schema, ValidationError, fields, validate
 
 from models.events.frames import FrameType
+from planner.progress.state import RUN_STATUSES
 
-RUN_STATUSES = (
-    "pending",
-    "planning",
-    "running",
-    "awaiting_hitl",
-    "awaiting_human",
-    "paused",
-    "cancelling",
-    "completed",
-    "failed",
-    "cancelled",
-)
 FRAME_TYPES: tuple[str, ...] = get_args(FrameType)
 MAX_PAGE = 200
 MAX_FRAMES = 1000

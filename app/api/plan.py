@@ -16,6 +16,7 @@ from models.unit_of_work import open_unit
 from planner.assembly.diagnostics import PlanRejectedError, report, report_on
 from planner.assembly.explain import explanation, mermaid, plan_cost
 from planner.assembly.modes import plan_in_mode
+from planner.assembly.request import Situation
 from planner.plan.codec import plan_to_json
 
 blueprint = Blueprint("plan", __name__, url_prefix="/api/v1/flex", description="Plans before they run")
@@ -33,9 +34,12 @@ def preview_plan() -> Response:
     """Show the plan that an envelope would get; nothing is stored, nothing runs, and no model is asked."""
     (_, envelope), catalogue, mode = read_envelope(), services().catalogue, services().settings.planner_mode
     with open_unit(tenant()) as unit:
-        registry = unit.capabilities.snapshot()
+        registry, situation = unit.capabilities.snapshot(), Situation(measured=unit.measured.snapshot())
+    most_rows = services().settings.crcs_max_rows
     try:
-        plan = run_aside(lambda: plan_in_mode(mode, envelope, registry, catalogue))
+        plan = run_aside(
+            lambda: plan_in_mode(mode, envelope, registry, catalogue, situation=situation, most_rows=most_rows)
+        )
     except PlanRejectedError as rejected:
         return jsonify(_rejection(rejected))
     told = plan.metadata["plannerDiagnostics"]

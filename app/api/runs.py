@@ -1,4 +1,4 @@
-"""Runs: submitted, listed, read and cancelled."""
+"""Runs: submitted, listed, read, planned anew and cancelled."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from app.stream.sse import HEADERS as STREAM_HEADERS
 from app.stream.sse import Stream, reset_text, stream_response, write_events
 from models.repositories.runs import Run
 from models.unit_of_work import UnitOfWork, open_unit
+from planner.progress.replanning import Reason, Replanning
 from tasks import dispatch
 
 blueprint = Blueprint(
@@ -179,6 +180,32 @@ def cancel_run(run_id: str) -> Response:
         return Done(run.summary(), 202, target=run_id, operator=operator)
 
     return carry_out(raw, cancel).response()
+
+
+@operation(
+    blueprint,
+    "POST",
+    "/runs/<run_id>/replan",
+    name="replanRun",
+    replies={202: RUN},
+    problems=(404, 409),
+    body="OperatorNote",
+    body_required=False,
+    idempotent=True,
+)
+def replan_run(run_id: str) -> Response:
+    """Have a run planned anew with what is registered now; finished work is kept. Asking again changes nothing."""
+    raw = read_optional_json()
+    operator, note = check_operator_note(raw)
+    told = {"operator": dict(operator or {}), "note": note}
+    why = Replanning(Reason.OPERATOR, details={name: value for name, value in told.items() if value})
+
+    def replan(unit: UnitOfWork) -> Done:
+        if unit.planning.request(unit.runs.lock(run_id), why):
+            unit.on_commit(lambda: ring(dispatch.advance_run, run_id))
+        return Done(unit.runs.get(run_id).summary(), 202, target=run_id, operator=operator)
+
+    return carry_out(raw, replan).response()
 
 
 def _stream(run: Run, after: int, types: frozenset[str] | None) -> Response:

@@ -9,7 +9,8 @@ import click
 from app.cli.condition import condition
 from app.cli.database import database
 from app.cli.keys import audit, keys
-from app.cli.runs import cancel, plan, run, runs, watch
+from app.cli.people import answer, approve, inbox, reject
+from app.cli.runs import cancel, plan, replan, run, runs, watch
 from app.cli.service import doctor, env
 from app.cli.up import demo, up
 from models.settings import SettingsError
@@ -27,7 +28,11 @@ def cli() -> None:
     """
 
 
-for command in (up, demo, run, watch, plan, runs, cancel, condition, database, env, doctor, keys, audit):
+ABOUT_RUNS = (run, watch, plan, runs, replan, cancel)
+ABOUT_PEOPLE = (inbox, approve, reject, answer)
+ABOUT_THE_SERVICE = (up, demo, condition, database, env, doctor, keys, audit)
+
+for command in (*ABOUT_THE_SERVICE, *ABOUT_RUNS, *ABOUT_PEOPLE):
     cli.add_command(command)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,8 +26,19 @@ STYLES = {
     "awaiting_hitl": "magenta",
     "awaiting_human": "magenta",
 }
-MARKS = {"pending": "·", "running": "▶", "retrying": "↻", "completed": "✓", "error": "✗"}
+MARKS = {
+    "pending": "·",
+    "running": "▶",
+    "retrying": "↻",
+    "completed": "✓",
+    "skipped": "-",
+    "superseded": "-",
+    "awaiting_hitl": "?",
+    "awaiting_human": "?",
+    "error": "✗",
+}
 STATE_AFTER = {"node_complete": "completed", "node_error": "error", "node_retry": "retrying", "node_skipped": "skipped"}
+MOST_TOLD = 3
 NARROWEST = 20
 """A column narrower than this is not wrapped into: it would break every second word."""
 
@@ -54,6 +65,8 @@ class RunView:
         self.rows: dict[str, NodeRow] = {}
         self.end: Mapping[str, Any] | None = None
         self.last = ""
+        self.asked: dict[str, Mapping[str, Any]] = {}
+        """The questions that wait for a person, by id."""
 
     def take(self, frame: Frame) -> str:
         """Take a frame in and return it in one line of plain text."""
@@ -68,6 +81,9 @@ class RunView:
             self._mark(node_id, STATE_AFTER[kind], payload.get("durationMs"))
         elif kind == "hitl_request":
             self._mark(node_id, "awaiting_hitl")
+            self.asked[payload["request"]["id"]] = payload["request"]
+        elif kind == "hitl_resolved":
+            self.asked.pop(payload["request"]["id"], None)
         elif kind == "complete":
             self.end = payload
         self.last = describe(frame)
@@ -80,8 +96,10 @@ class RunView:
 
     def _take_plan(self, plan: Mapping[str, Any]) -> None:
         self.version = int(plan.get("version") or self.version)
-        known = self.rows
-        self.rows = {row.node_id: known.get(row.node_id, row) for row in rows_of(plan)}
+        known, self.rows = self.rows, {row.node_id: row for row in rows_of(plan)}
+        for node_id in known.keys() & self.rows.keys():
+            row, before = self.rows[node_id], known[node_id]
+            row.state, row.seconds = before.state, before.seconds
 
     def _mark(self, node_id: str | None, state: str, milliseconds: float | None = None) -> None:
         row = self.rows.get(node_id or "")
@@ -100,7 +118,7 @@ def rows_of(plan: Mapping[str, Any]) -> Iterator[NodeRow]:
             node_id=node_id,
             label=node.get("label") or node_id,
             kind=node.get("kind") or "",
-            capability=node.get("capabilityId") or "built in",
+            capability=node.get("capabilityId") or ("a person" if node.get("kind") == "fallback" else "built in"),
             after=tuple(edge["from"] for edge in edges if edge["to"] == node_id),
         )
 
@@ -139,22 +157,52 @@ def describe(frame: Frame) -> str:
 
 
 def _detail(kind: str, payload: Mapping[str, Any]) -> str:
-    if kind in {"plan_generated", "plan_updated"}:
-        plan = payload.get("plan") or payload
-        return f"version {plan.get('version')}, {len(plan.get('nodes') or [])} nodes"
-    if kind == "node_complete":
-        return f"in {payload.get('durationMs', 0)} ms"
-    if kind in {"node_error", "node_retry"}:
-        error = payload.get("error") or {}
-        return str(payload.get("reason") or error.get("message") or payload.get("message") or "")
-    if kind == "validation_error":
-        problems = payload.get("errors") or []
-        return "; ".join(
-            f"{p.get('pointer') or p.get('instancePath') or '/'}: {p.get('message')}" for p in problems[:3]
-        )
-    if kind == "complete":
-        return " ".join(str(part) for part in (payload.get("status"), payload.get("reason")) if part)
-    return ""
+    tell = _DETAILS.get(kind)
+    return "" if tell is None else tell(payload)
+
+
+def _of_plan(payload: Mapping[str, Any]) -> str:
+    plan, why = payload.get("plan") or payload, (payload.get("trigger") or {}).get("reason")
+    because = f" because of {why}" if why else ""
+    return f"version {plan.get('version')}{because}, {len(plan.get('nodes') or [])} nodes"
+
+
+def _of_branches(payload: Mapping[str, Any]) -> str:
+    labels = [str(branch.get("label")) for branch in payload.get("branches") or []]
+    return f"into {', '.join(labels)} because of {payload.get('reason')}"
+
+
+def _of_rejection(payload: Mapping[str, Any]) -> str:
+    return "; ".join(str(finding.get("message")) for finding in (payload.get("diagnostics") or [])[:MOST_TOLD])
+
+
+def _of_failure(payload: Mapping[str, Any]) -> str:
+    error = payload.get("error") or {}
+    return str(payload.get("reason") or error.get("message") or payload.get("message") or "")
+
+
+def _of_findings(payload: Mapping[str, Any]) -> str:
+    found = (payload.get("errors") or [])[:MOST_TOLD]
+    return "; ".join(f"{p.get('pointer') or p.get('instancePath') or '/'}: {p.get('message')}" for p in found)
+
+
+def _of_end(payload: Mapping[str, Any]) -> str:
+    return " ".join(str(part) for part in (payload.get("status"), payload.get("reason")) if part)
+
+
+_DETAILS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+    "plan_generated": _of_plan,
+    "plan_updated": _of_plan,
+    "plan_branch": _of_branches,
+    "plan_rejected": _of_rejection,
+    "plan_fallback": lambda payload: str(payload.get("reason") or ""),
+    "node_skipped": lambda payload: str(payload.get("reason") or ""),
+    "node_complete": lambda payload: f"in {payload.get('durationMs', 0)} ms",
+    "node_error": _of_failure,
+    "node_retry": _of_failure,
+    "validation_error": _of_findings,
+    "complete": _of_end,
+}
 
 
 def output_lines(output: Any, columns: int | None = None) -> Iterator[str]:

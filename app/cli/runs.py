@@ -1,40 +1,26 @@
-"""Commands about runs: submit, watch, plan, list, cancel."""
+"""Commands about runs: submit, watch, plan, list, plan anew, cancel."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from http import HTTPStatus
-from typing import IO, Any
+from typing import Any
 
 import click
 from rich.console import Console
 from rich.live import Live
 
-from app.cli.display import RunView, error_lines, output_lines, plan_lines, plan_table, rows_of, simple_table
+from app.cli.display import RunView, error_lines, output_lines, plan_lines, simple_table
+from app.cli.explain import explanation_lines, explanation_tree
+from app.cli.files import JsonFile, json_option
 from app.cli.target import any_server, running_server, url_option
 from app.client import ClientError, FlexClient, Frame
-from policies.strict_json import StrictJSONError, loads
 
 EXIT_CODES = {"completed": 0, "failed": 1, "cancelled": 1, "waiting": 3}
 OPEN_STATES = ("pending", "planning", "running", "awaiting_hitl", "awaiting_human", "paused")
 PAGE = 200
-
-json_option = click.option("--json", "as_json", is_flag=True, help="JSON on standard output, nothing else.")
-
-
-class JsonFile(click.File):
-    """A file, or `-` for standard input, that must hold JSON."""
-
-    name = "json file"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        stream: IO[bytes] = super().convert(value, param, ctx)
-        try:
-            return loads(stream.read())
-        except StrictJSONError as error:
-            return self.fail(f"{value}: {error.message}", param, ctx)
 
 
 @click.command()
@@ -73,12 +59,11 @@ def plan(envelope: Any, url: str | None, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(reply, ensure_ascii=False, indent=2))
     elif found:
-        rows = list(rows_of(found))
+        click.echo(f"Plan: {reply['status']}, {len(found['nodes'])} nodes")
         if console.is_terminal:
-            console.print(plan_table(rows, title=f"Plan: {reply['status']}"))
+            console.print(explanation_tree(reply["explanation"]))
         else:
-            click.echo(f"Plan: {reply['status']}, {len(rows)} nodes")
-            click.echo("\n".join(plan_lines(rows)))
+            click.echo("\n".join(explanation_lines(reply["explanation"])))
         click.echo(f"Cost: {reply['cost']['total']}")
     if not as_json:
         for entry in _diagnostics(reply.get("diagnostics") or {}):
@@ -118,6 +103,16 @@ def cancel(run_id: str | None, note: str | None, url: str | None, *, every: bool
             click.echo(f"{one} {_cancelled_if_open(client, one, note)}")
 
 
+@click.command()
+@click.argument("run_id", metavar="RUN")
+@click.option("--note", help="Why; the new version's frame tells it.")
+@url_option
+def replan(run_id: str, note: str | None, url: str | None) -> None:
+    """Have a run planned anew with what is registered now; finished work is kept."""
+    with running_server(url) as client:
+        click.echo(f"{run_id} {client.replan(run_id, note)['status']}")
+
+
 def follow(frames: Iterator[Frame], console: Console) -> RunView:
     """Show a run as its frames come in, then its result; return what was seen."""
     view = RunView()
@@ -143,9 +138,7 @@ def _show(frames: Iterator[Frame], *, as_json: bool) -> int:
     if not as_json:
         view = follow(frames, Console(highlight=False))
         if view.end is None:
-            click.echo(
-                f"run {view.run_id} waits for a person; `flex watch {view.run_id}` goes on watching it.", err=True
-            )
+            click.echo("\n".join(_waiting(view)), err=True)
         return EXIT_CODES[(view.end or {}).get("status", "waiting")]
     status = "waiting"
     for frame in frames:
@@ -153,6 +146,27 @@ def _show(frames: Iterator[Frame], *, as_json: bool) -> int:
         if frame["type"] == "complete":
             status = frame["payload"]["status"]
     return EXIT_CODES[status]
+
+
+def _waiting(view: RunView) -> Iterator[str]:
+    """Yield that the run waits, and the commands that answer what it has asked."""
+    yield f"run {view.run_id} waits for a person; `flex watch {view.run_id}` goes on watching it."
+    for request in view.asked.values():
+        for command, meaning in _answers(request["id"], request["payload"]):
+            yield f"  {command}" + (f"  # {meaning}" if meaning else "")
+
+
+def _answers(name: str, payload: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the commands that answer a request, each with what it means."""
+    for option in payload.get("options", ()):
+        supplied = option["id"] == "supply"
+        command = f"approve {name} --output FILE" if supplied else f"answer {name} --option {option['id']}"
+        yield f"flex {command}", option["label"]
+    if not payload.get("options") and payload["kind"] == "clarify":
+        yield f"flex answer {name} TEXT", ""
+    elif not payload.get("options"):
+        yield f"flex approve {name} [--output FILE]", ""
+        yield f"flex reject {name}", ""
 
 
 def _open_runs(client: FlexClient) -> Iterator[str]:

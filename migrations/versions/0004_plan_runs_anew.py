@@ -1,4 +1,4 @@
-"""Let runs be planned anew: why, and what is known beyond the envelope; let people decide about fallbacks."""
+"""Let runs be planned anew, let people decide about fallbacks, and tell what was deregistered from what is silent."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ def upgrade() -> None:
         "situation", kind, server_default="{}", nullable=False, comment="what planning knows beyond the envelope"
     )
     op.add_column("flex_runs", situation)
+    op.add_column("flex_capabilities", sa.Column("deregistered_at", sa.DateTime(timezone=True), nullable=True))
     op.drop_constraint(op.f("ck_hitl_requests_purpose"), "hitl_requests")
     op.create_check_constraint(
         op.f("ck_hitl_requests_purpose"), "hitl_requests", f"purpose IN ({_PURPOSES}, 'fallback')"

@@ -83,6 +83,7 @@ class CapabilityRepository(Repository):
             "record": capability.as_json(),
             "endpoint_secret": (capability.endpoint or {}).get("secret"),
             "last_seen_at": clock,
+            "deregistered_at": None,
             "updated_at": clock,
         }
         statement = insert(flex_capabilities).values(
@@ -99,8 +100,11 @@ class CapabilityRepository(Repository):
         return registered
 
     def heartbeat(self, capability_id: str) -> Capability:
-        """Note that the capability is alive; one that had expired is active again. Raises CapabilityNotFoundError."""
-        return self._touch(capability_id, status="active", last_seen_at=clock)
+        """Note that the capability is alive; one that had expired is active again.
+
+        Raises CapabilityNotFoundError, also for one that was deregistered: it comes back by registering again.
+        """
+        return self._touch(capability_id, columns.deregistered_at.is_(None), status="active", last_seen_at=clock)
 
     def deactivate(self, capability_id: str) -> Capability:
         """Make a capability inactive; its record stays.
@@ -109,7 +113,7 @@ class CapabilityRepository(Repository):
         """
         if self._is_builtin(capability_id):
             raise BuiltinCapabilityError(data={"capabilityId": capability_id})
-        gone = self._touch(capability_id, status="inactive")
+        gone = self._touch(capability_id, status="inactive", deregistered_at=clock)
         self._tell(gone, reason="deregistered")
         return gone
 
@@ -206,10 +210,10 @@ class CapabilityRepository(Repository):
         if newer and older and older < newer:
             raise VersionRollbackError(data={"capabilityId": known.capability_id, "version": known.version})
 
-    def _touch(self, capability_id: str, **values: Any) -> Capability:
+    def _touch(self, capability_id: str, *conditions: ColumnElement[bool], **values: Any) -> Capability:
         changed = self.connection.execute(
             update(flex_capabilities)
-            .where(columns.capability_id == capability_id, self._visible())
+            .where(columns.capability_id == capability_id, self._visible(), *conditions)
             .values(updated_at=clock, **values)
         )
         if not changed.rowcount:

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, insert, select, update
+from sqlalchemy import RowMapping, func, insert, select, update
 
 from models.errors import AlreadyResolvedError, HitlRequestNotFoundError, InvalidRunStateError
 from models.events.frames import Draft, timestamp_text
 from models.events.log import EventLog
 from models.repositories.runs import Run
 from models.scope import Repository, Source
+from models.settings import get_settings
 from models.tables import flex_runs, hitl_requests, hitl_responses
 from models.tables.base import clock
 from planner.progress.answers import check_answer, decision_of, response_type
@@ -45,7 +46,11 @@ class HitlRepository(Repository):
         self._log = log
 
     def ask(self, run: Run, request: NewRequest) -> Draft:
-        """Store a request of a run whose lock is held; return the frame that tells of it, to be written with it."""
+        """Store a request of a run whose lock is held; return the frame that tells of it, to be written with it.
+
+        A run has at most HITL_MAX_REQUESTS open ones; the next is put to people by `open_waiting`, in its turn.
+        """
+        waits = self._free_places(run.run_id) < 1
         request_id = f"hitl_{uuid.uuid4().hex}"
         row = self.connection.execute(
             insert(hitl_requests)
@@ -58,6 +63,7 @@ class HitlRepository(Repository):
                 node_id=request.node_id,
                 kind=request.kind,
                 purpose=request.purpose,
+                status="waiting" if waits else "pending",
                 origin_agent=request.origin_agent,
                 payload=dict(request.payload),
                 operator_prompt=request.operator_prompt,
@@ -66,14 +72,37 @@ class HitlRepository(Repository):
             )
             .returning(*hitl_requests.c)
         ).mappings()
-        shown = request_json(row.one())
-        return Draft("hitl_request", {"request": shown}, node_id=request.node_id, message=request.operator_prompt)
+        if waits:
+            message = "A person will be asked about this node once an open request of the run has been answered."
+            return Draft("log", {"level": "info"}, node_id=request.node_id, message=message)
+        return _asked(row.one())
+
+    def open_waiting(self, run: Run) -> list[Draft]:
+        """Put as many waiting requests of a run whose lock is held to people as there are places; return the frames."""
+        turn = (
+            select(requests.request_id)
+            .where(requests.run_id == run.run_id, requests.status == "waiting")
+            .order_by(requests.created_at)
+            .limit(max(0, self._free_places(run.run_id)))
+        )
+        opened = self.connection.execute(
+            update(hitl_requests)
+            .where(requests.request_id.in_(turn), self.mine(hitl_requests))
+            .values(status="pending", updated_at=clock)
+            .returning(*hitl_requests.c)
+        ).mappings()
+        return [_asked(row) for row in sorted(opened, key=lambda row: row["created_at"])]
+
+    def _free_places(self, run_id: str) -> int:
+        statement = select(func.count()).where(requests.run_id == run_id, requests.status == "pending")
+        return get_settings().hitl_max_requests - int(self.connection.execute(statement).scalar_one())
 
     def open_states(self, run_id: str) -> tuple[RequestState, ...]:
-        """Return what the run loop must know: open requests, and answered ones whose node still waits."""
+        """Return what the run loop must know: unanswered requests, and answered ones whose node still waits."""
+        looked_at = requests.status.in_(("pending", "waiting", "resolved"))
         statement = (
             select(hitl_requests)
-            .where(requests.run_id == run_id, requests.status.in_(("pending", "resolved")), self.mine(hitl_requests))
+            .where(requests.run_id == run_id, looked_at, self.mine(hitl_requests))
             .order_by(requests.created_at)
         )
         rows = self.connection.execute(statement).mappings().all()
@@ -184,7 +213,7 @@ class HitlRepository(Repository):
         """Close the open requests of a run that ends, or those of nodes that are given up; nobody can answer them."""
         statement = (
             update(hitl_requests)
-            .where(requests.run_id == run_id, requests.status == "pending", self.mine(hitl_requests))
+            .where(requests.run_id == run_id, requests.status.in_(("pending", "waiting")), self.mine(hitl_requests))
             .values(status="cancelled", updated_at=clock)
         )
         if node_ids is not None:
@@ -194,7 +223,7 @@ class HitlRepository(Repository):
     def _request(self, request_id: str, run_id: str | None) -> RowMapping:
         statement = select(hitl_requests).where(requests.request_id == request_id, self.mine(hitl_requests))
         row = self.connection.execute(statement).mappings().one_or_none()
-        if row is None or (run_id is not None and row["run_id"] != run_id):
+        if row is None or row["status"] == "waiting" or (run_id is not None and row["run_id"] != run_id):
             raise HitlRequestNotFoundError(data={"requestId": request_id})
         if row["status"] != "pending":
             raise self._too_late(row)
@@ -285,6 +314,10 @@ def request_json(row: RowMapping) -> dict[str, Any]:
     if row["expires_at"]:
         body["expiresAt"] = timestamp_text(row["expires_at"])
     return body
+
+
+def _asked(row: RowMapping) -> Draft:
+    return Draft("hitl_request", {"request": request_json(row)}, node_id=row["node_id"], message=row["operator_prompt"])
 
 
 def _answer(rows: Sequence[RowMapping]) -> Mapping[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from sqlalchemy import and_, case, literal, or_, tuple_, update
 
+from models.errors import InvalidRunStateError
 from models.events.log import EventLog
 from models.repositories.runs import STATUS_COLUMNS, Held, Run, seconds
 from models.scope import Repository, Source
@@ -66,6 +67,18 @@ class PlanningRepository(Repository):
             .returning(runs.run_id, runs.planning_attempt)
         )
         return {(row.run_id, "", row.planning_attempt) for row in self.connection.execute(statement)}
+
+    def request(self, run: Run, why: Replanning) -> bool:
+        """Have a run planned anew because somebody from outside asks; False when it is being planned anyway.
+
+        The run's lock is held. Raises InvalidRunStateError for a run that has ended, or that is not to move.
+        """
+        if run.status in {"pending", "planning"}:
+            return False
+        if not self.ask_again(run.run_id, why):
+            message = f"The run is {run.status}; only one that moves or waits for a person can be planned anew."
+            raise InvalidRunStateError(message, data={"runId": run.run_id, "status": run.status})
+        return True
 
     def ask_again(self, run_id: str, why: Replanning) -> bool:
         """Have a run planned anew whose lock is held; nothing of it is dispatched until that is done.

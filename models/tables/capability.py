@@ -20,6 +20,7 @@ flex_capabilities = Table(
     Column("endpoint_secret", Text, comment="kept apart from the record, which is shown"),
     created("registered_at"),
     moment("last_seen_at", nullable=False),
+    moment("deregistered_at"),
     created("updated_at"),
     one_of("status", ("active", "inactive")),
     one_of("kind", ("structuring", "execution", "validation", "transformation", "routing")),

@@ -31,7 +31,7 @@ hitl_requests = Table(
     created("updated_at"),
     one_of("kind", ("approval", "clarify")),
     one_of("purpose", ("output", "clarify", "approval", "final_output", "fallback")),
-    one_of("status", ("pending", "resolved", "denied", "cancelled")),
+    one_of("status", ("pending", "waiting", "resolved", "denied", "cancelled")),
     Index("ix_hitl_requests_run_id_created_at", "run_id", "created_at"),
     Index(
         "ix_hitl_requests_tenant_id_created_at", "tenant_id", "created_at", postgresql_where=text("status = 'pending'")

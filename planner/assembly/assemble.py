@@ -12,6 +12,7 @@ from planner.assembly.draft import Draft
 from planner.assembly.layout import OUTPUT, Step, lay_out
 from planner.assembly.nodes import make_nodes
 from planner.assembly.proof import UNPROVED
+from planner.assembly.reachability import ROW_CAP
 from planner.assembly.request import PlanRequest, Situation, read_request
 from planner.assembly.sight import Sight
 from planner.assembly.validation import CHECKS, Case, validate_plan
@@ -29,14 +30,17 @@ def assemble_plan(
     version: int = 1,
     fallbacks: bool = False,
     situation: Situation | None = None,
+    most_rows: int = ROW_CAP,
 ) -> PlanGraph:
     """Return the plan for an envelope; the same envelope, registry and situation always give the same plan.
 
-    With `fallbacks`, what only a person can settle becomes a fallback node. Raises PlanRejectedError with a diagnostic
+    With `fallbacks`, what only a person can settle becomes a fallback node. The plan's metadata tell of at most
+    `most_rows` rows of the reachable set, and of every pin. Raises PlanRejectedError with a diagnostic
     for everything that stands in the way.
     """
     request = read_request(envelope, catalogue, situation)
-    return plan_of(request, choose(request, registry, fallbacks=fallbacks), registry, version=version)
+    choice = choose(request, registry, fallbacks=fallbacks, most_rows=most_rows)
+    return plan_of(request, choice, registry, version=version)
 
 
 def plan_of(request: PlanRequest, choice: Choice, registry: RegistrySnapshot, *, version: int = 1) -> PlanGraph:
@@ -145,7 +149,7 @@ def _metadata(
         **request.summary,
         "minimumScore": request.wish.minimum,
         "search": {
-            "cost": choice.cost,
+            "cost": choice.cost + (branches.further_cost(choice) if branches else 0),
             "exact": choice.exact,
             "states": choice.states,
             "chosen": [c.capability_id for c in choice.capabilities],

@@ -19,15 +19,29 @@ _VARIANT_NAME = re.compile(r"\b(?:variant|version|option)\s+([a-z]|\d{1,2})\b", 
 
 @dataclass(frozen=True, slots=True)
 class Branches:
-    """N copies of one capability side by side; `items[i]` is how many list items branch i makes."""
+    """N copies of one capability side by side; `items[i]` is how many list items branch i makes.
+
+    `cast[i]` works in branch i: the capability itself, or under the objective `diversity` another that does the same.
+    """
 
     capability_id: str
     target: Target
     labels: tuple[str, ...]
     items: tuple[int, ...]
     reason: str
+    cast: tuple[Capability, ...]
     told: tuple[str, ...] = ()
     """What branch i alone is told, beyond the instructions that name it."""
+
+    @property
+    def varied(self) -> bool:
+        """Whether not all branches are the work of one capability."""
+        return len({capability.capability_id for capability in self.cast}) > 1
+
+    def further_cost(self, choice: Choice) -> int:
+        """Return what the branches cost beyond copies of the one capability that the search reckoned with."""
+        planned = next(c for c in choice.capabilities if c.capability_id == self.capability_id)
+        return sum(choice.price(capability) - choice.price(planned) for capability in self.cast)
 
     def start(self, index: int) -> int:
         """Return the position in the whole list of the first item of branch `index`."""
@@ -63,8 +77,34 @@ def plan_branches(request: PlanRequest, choice: Choice) -> tuple[Branches | None
         tuple(branch_label(i) for i in range(count)),
         share_out(max(least, count), count),
         _reason(request),
+        _cast(capability, count, request, choice),
         _told(request),
     ), ()
+
+
+def _cast(capability: Capability, count: int, request: PlanRequest, choice: Choice) -> tuple[Capability, ...]:
+    """Return who works in each branch.
+
+    Under `diversity` each branch goes to another capability as far as there are any that reach the minimum score, make
+    exactly the same, and need nothing else; then the round begins anew. The one that the search chose comes first.
+    """
+    name = capability.capability_id
+    if request.wish.objective != "diversity" or name in choice.asks or name in choice.derived:
+        return (capability,) * count
+    read = {*request.given, *capability.input_facets}
+    seen = {*read, *capability.optional_input_facets}
+    made_elsewhere = {facet for c in choice.capabilities for facet in c.output_facets} - seen
+    by_id = choice.stock.index.by_id
+    others = (by_id[other].capability for other in choice.substitutes(capability, read))
+    alike = [
+        c
+        for c in others
+        if c.kind == capability.kind
+        and set(c.output_facets) == set(capability.output_facets)
+        and made_elsewhere.isdisjoint(c.optional_input_facets)
+    ]
+    cast = (capability, *alike)[:count]
+    return tuple(cast[index % len(cast)] for index in range(count))
 
 
 def share_out(items: int, branches: int) -> tuple[int, ...]:

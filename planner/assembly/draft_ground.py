@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 
 from planner.assembly.choice import Choice
 from planner.assembly.request import PlanRequest, refusal_of
-from planner.assembly.scoring import Score, ranked
+from planner.assembly.scoring import Score
 from planner.assembly.targets import Targets
 from planner.contracts.capabilities import Capability, RegistrySnapshot
 
@@ -53,8 +53,7 @@ class Ground:
     def candidates(self) -> list[Capability]:
         """Return what a draft may name, most useful first: required ones, the search's, what it reached, reviewers."""
         choice = self.choice
-        able = [c for c in choice.usable(sorted(choice.wanted)) if c.capability_id in choice.reachable]
-        reached = [score.capability_id for score in ranked(map(self.score, able))]
+        reached = [capability.capability_id for capability in choice.reachable(sorted(choice.wanted))]
         chosen = [capability.capability_id for capability in choice.capabilities]
         reviewers = [capability.capability_id for capability in choice.reviewers()]
         found = map(self.registry.get, dict.fromkeys((*self.request.pins, *chosen, *reached, *reviewers)))

@@ -17,9 +17,10 @@ from planner.assembly.choice import choose
 from planner.assembly.diagnostics import Diagnostic, PlanRejectedError
 from planner.assembly.draft_ground import Ground
 from planner.assembly.draft_plan import plan_from_draft
-from planner.assembly.draft_prompt import MOST_ROWS, Prompt, Refused, write_prompt
+from planner.assembly.draft_prompt import Prompt, Refused, write_prompt
 from planner.assembly.draft_reader import read_draft
 from planner.assembly.explain import plan_cost
+from planner.assembly.reachability import ROW_CAP
 from planner.assembly.request import Situation, read_request
 from planner.contracts.capabilities import RegistrySnapshot
 from planner.contracts.facets import FacetCatalogue
@@ -54,7 +55,7 @@ class Drafting:
     plan: PlanGraph
     phase: Phase = "initial"
     so_far: Mapping[str, Any] | None = None
-    most_rows: int = MOST_ROWS
+    most_rows: int = ROW_CAP
 
     @classmethod
     def of(
@@ -67,17 +68,18 @@ class Drafting:
         fallbacks: bool = False,
         situation: Situation | None = None,
         so_far: Mapping[str, Any] | None = None,
-        most_rows: int = MOST_ROWS,
+        most_rows: int = ROW_CAP,
     ) -> Drafting:
         """Search for the plan and return the talk about it.
 
         `version`, `fallbacks` and `situation` are those of `assemble_plan`; `so_far` tells of the plan that a new
-        version replaces (see `describe_plan`); `most_rows` is the most capabilities that a prompt lists.
+        version replaces (see `describe_plan`); `most_rows` is that of `assemble_plan`, and the most capabilities that a
+        prompt lists if it is lower than the prompt's own cap.
 
         Raises PlanRejectedError where the search finds no plan: then there is nothing to talk about.
         """
         request = read_request(envelope, catalogue, situation)
-        ground = Ground(request, registry, choose(request, registry, fallbacks=fallbacks))
+        ground = Ground(request, registry, choose(request, registry, fallbacks=fallbacks, most_rows=most_rows))
         plan = plan_of(request, ground.choice, registry, version=version)
         return cls(envelope, ground, plan, "replan" if so_far else "initial", so_far, most_rows)
 

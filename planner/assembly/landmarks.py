@@ -36,10 +36,13 @@ class Cuts(NamedTuple):
         return sum(mark.price for mark in self.marks)
 
 
-def find_landmarks(rows: Sequence[Row], given: int, targets: int, limit: int | None = None, rounds: int = 1000) -> Cuts:
+def find_landmarks(
+    rows: Sequence[Row], given: int, targets: int, limit: int | None = None, rounds: int = 1000
+) -> Cuts | None:
     """Return landmarks whose prices add up to a bound on the cost of everything in `targets`, if all can be had.
 
-    `limit` is the cost of a known solution: only solutions that cost no more have to hold one row of each landmark.
+    With a `limit`, only solutions that cost no more have to hold one row of each landmark; None where there is none. At
+    most `rounds` landmarks are looked for.
     """
     left = list(rows)
     found: list[Landmark] = []
@@ -52,6 +55,8 @@ def find_landmarks(rows: Sequence[Row], given: int, targets: int, limit: int | N
         else:
             most = limit - bound
             left = [row for row in left if row.name in starts and starts[row.name] + row.cost <= most]
+        if any(bit not in ways.costs for bit in single_bits(targets)):
+            return None
         goal = max(single_bits(targets), key=lambda bit: ways.costs[bit], default=0)
         if not goal or not ways.costs[goal] or len(found) == rounds:
             return Cuts(tuple(found), tuple(left), {row.name: starts[row.name] + row.cost for row in left})

@@ -17,7 +17,6 @@ from planner.assembly.branches import Branches
 from planner.assembly.choice import Choice
 from planner.assembly.limits import Fit, fits_for, transformers
 from planner.assembly.request import PlanRequest
-from planner.assembly.scoring import ranked
 from planner.contracts.capabilities import Capability
 from planner.plan.graph import NodeKind
 
@@ -61,7 +60,9 @@ def lay_out(
             after = (ROUTING,)
         fits = _fits(request, choice, capability)
         if branches is not None and name == branches.capability_id:
-            made, ends = _branch_steps(capability, after, branches, fits, reviewers.get(name))
+            made, ends = _branch_steps(
+                _cast(request, choice, capability, branches), after, branches, reviewers.get(name)
+            )
             needed = _used_later(capability, choice, waits)
             if needed:
                 made.append(Step(JOIN, "transformation", after=ends, facets=needed))
@@ -184,10 +185,8 @@ def _reviewers(
             continue
         before = [c for c in choice.capabilities if _depends(waits, name, c.capability_id)]
         visible = set(request.given).union(*(c.output_facets for c in before))
-        able = {c.capability_id: c for c in choice.reviewers() if _can_review(c, made, visible)}
-        best = ranked(choice.score(c) for c in able.values())
-        if best:
-            reviewer = able[best[0].capability_id]
+        reviewer = choice.best(c for c in choice.reviewers() if _can_review(c, made, visible))
+        if reviewer is not None:
             found[name] = (reviewer, tuple(f for f in made if f in _inputs(reviewer)))
     return found
 
@@ -211,8 +210,13 @@ def _used_later(capability: Capability, choice: Choice, waits: Mapping[str, Sequ
 Reviewer = tuple[Capability, tuple[str, ...]] | None
 
 
-def _fits(request: PlanRequest, choice: Choice, capability: Capability) -> tuple[Fit, ...]:
-    """Return what has to be made to fit behind a capability, of the targets that it makes last."""
+def _fits(
+    request: PlanRequest, choice: Choice, capability: Capability, worker: Capability | None = None
+) -> tuple[Fit, ...]:
+    """Return what has to be made to fit behind a capability, of the targets that it makes last.
+
+    `worker` does the capability's work in its stead.
+    """
     ways = request.routing.ways if request.routing else ()
     if capability.capability_id in choice.asks:
         return ()
@@ -223,8 +227,8 @@ def _fits(request: PlanRequest, choice: Choice, capability: Capability) -> tuple
         and t.facet in capability.output_facets
         and (capability.capability_id in ways or choice.makers(t.facet)[-1] is capability)
     )
-    able = transformers(choice.usable([t.facet for t in mine]), choice.score) if mine else ()
-    return fits_for(capability, mine, request, able)
+    able = transformers(choice.usable([t.facet for t in mine], "transformation"), choice.score) if mine else ()
+    return fits_for(worker or capability, mine, request, able)
 
 
 def _plain_steps(
@@ -236,12 +240,22 @@ def _plain_steps(
     return steps, (steps[-1].name,)
 
 
+def _cast(
+    request: PlanRequest, choice: Choice, planned: Capability, branches: Branches
+) -> list[tuple[Capability, tuple[Fit, ...]]]:
+    """Return for each branch who works in it, and what has to be made to fit behind."""
+    return [(capability, _fits(request, choice, planned, capability)) for capability in branches.cast]
+
+
 def _branch_steps(
-    capability: Capability, after: tuple[str, ...], branches: Branches, fits: Iterable[Fit], reviewer: Reviewer
+    cast: Iterable[tuple[Capability, tuple[Fit, ...]]],
+    after: tuple[str, ...],
+    branches: Branches,
+    reviewer: Reviewer,
 ) -> tuple[list[Step], tuple[str, ...]]:
     steps = [Step(BRANCH, "branch", after=after)]
     ends: list[str] = []
-    for index, label in enumerate(branches.labels):
+    for index, (label, (capability, fits)) in enumerate(zip(branches.labels, cast, strict=True)):
         name = f"{capability.capability_id}~{label}"
         copies = _with_fits(Step(name, _kind(capability), capability, branch=index, after=(BRANCH,)), fits)
         if reviewer is not None:

@@ -85,6 +85,7 @@ def _capability_node(step: Step, capability: Capability, identity: Identity, dra
     asked = draft.asked_of(step)
     original = draft.choice.derived.get(capability.capability_id)
     schema, sources = promise_of(step, draft)
+    score = score_of(capability, draft)
     return Node(
         identity=identity,
         kind=step.kind,
@@ -104,9 +105,9 @@ def _capability_node(step: Step, capability: Capability, identity: Identity, dra
         alternatives=alternatives_to(capability, visible, draft),
         derived=original is not None,
         derived_from=original,
-        rationale=rationale_of(step, capability, asked, draft),
+        rationale=rationale_of(step, capability, asked, draft, score),
         instructions=instructions_for(step, asked, draft),
-        score=score_of(capability, draft),
+        score=score,
         branch=label,
         timeout_seconds=float(capability.metadata.get("timeoutSeconds", DEFAULT_TIMEOUT_SECONDS)),
         executor_type="ai",

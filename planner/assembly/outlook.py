@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from planner.assembly.diagnostics import Diagnostic
-from planner.assembly.index import Codes, Entry, RegistryIndex
+from planner.assembly.index import Codes, Entry, RegistryIndex, Shape
 from planner.assembly.reachability import Reach
 from planner.assembly.refusal import explain_missing, explain_named, explain_pin
 from planner.assembly.request import PlanRequest
 from planner.assembly.rows import reach, toward
-from planner.assembly.substitutes import original_of
 from planner.assembly.targets import Targets, choose_targets
 
 SEARCHED_KINDS = ("structuring", "execution")
@@ -28,9 +26,12 @@ class Outlook:
     goals: int
     counting: int
     pins: frozenset[str]
-    path: tuple[Entry, ...]
+    path: tuple[Shape, ...]
+    pinned: tuple[Entry, ...]
+    """The entries of the pins; those of their shape that are none may lie on the path or not."""
     wanted: frozenset[str]
-    reachable: frozenset[str]
+    alive: frozenset[int]
+    """The numbers of the shapes that can run."""
     reach: Reach
     missing: tuple[str, ...]
     """The facets that a person would have to supply: of each place that nobody fills the best candidate."""
@@ -40,32 +41,17 @@ class Outlook:
     warnings: tuple[Diagnostic, ...]
 
 
-class _Shape(NamedTuple):
-    """Entries that need and make the same: large registries have few shapes, so walks go over these."""
-
-    needs: int
-    makes: int
-    entries: list[Entry]
-
-
-def _shapes(entries: Iterable[Entry]) -> list[_Shape]:
-    found: dict[tuple[int, int], list[Entry]] = {}
-    for entry in entries:
-        found.setdefault((entry.needs, entry.makes), []).append(entry)
-    return [_Shape(needs, makes, alike) for (needs, makes), alike in found.items()]
-
-
-def look(request: PlanRequest, codes: Codes, index: RegistryIndex, entries: Sequence[Entry]) -> Outlook:
-    """Return what the request can get from the entries."""
+def look(request: PlanRequest, codes: Codes, index: RegistryIndex, shapes: Sequence[Shape]) -> Outlook:
+    """Return what the request can get from the shapes."""
     given = codes.facets(request.given)
-    had, alive = reach(_shapes(entries), given)
-    running = [entry for shape in alive for entry in shape.entries]
-    producible = frozenset().union(*(shape.entries[0].capability.output_facets for shape in alive))
+    had, running = reach(shapes, given)
+    alive = frozenset(shape.place for shape in running)
+    producible = codes.makeable(had)
     reached = producible | request.given.keys()
     targets = choose_targets(request, producible)
     aims = frozenset(goal.facet for goal in request.goals if goal.facet not in request.given)
     pins = request.pins
-    names = frozenset(entry.capability.capability_id for entry in running)
+    named = {e.name: e for name in dict.fromkeys((*pins, *request.named)) for e in _able(name, index, shapes, alive)}
     produced = frozenset(t.facet for t in targets.chosen if t.produced) | aims & producible
     kinds = [kind for kind in SEARCHED_KINDS if request.requires(kind)]
     goals = (
@@ -75,39 +61,48 @@ def look(request: PlanRequest, codes: Codes, index: RegistryIndex, entries: Sequ
     problems = [
         *targets.unmet,
         *(d for facet, at in missing for d in explain_missing(facet, at, index, request, reached)),
-        *(explain_pin(pin, i, index, request, reached) for i, pin in enumerate(pins) if pin not in names),
+        *(explain_pin(pin, i, index, request, reached) for i, pin in enumerate(pins) if pin not in named),
         *(_no_kind(kind) for kind in kinds if not codes.kinds([kind]) & had),
     ]
-    pinned = [entry for entry in running if entry.capability.capability_id in pins]
+    pinned = tuple(named[pin] for pin in dict.fromkeys(pins) if pin in named)
     needs = goals
     for entry in pinned:
         needs |= entry.needs
-    wanted, leading = toward(alive, needs)
-    path = [entry for shape in leading for entry in shape.entries]
-    on_path = {entry.capability.capability_id for entry in path}
+    wanted, path = toward(running, needs)
+    aimed = codes.made(aims)
+    pursued = frozenset(n for shape in running if shape.makes & aimed for n in shape.names) if aims else frozenset()
+    pinning = pursued | named.keys()
+    leading = {shape.place for shape in path} if pinning else set()
     return Outlook(
         targets=targets,
         given=given,
         goals=goals,
         counting=wanted | goals,
-        pins=frozenset(pins) & names,
-        path=(*path, *(e for e in pinned if e.capability.capability_id not in on_path)),
+        pins=frozenset(pins) & named.keys(),
+        path=tuple(path),
+        pinned=pinned,
         wanted=produced | codes.names(wanted),
-        reachable=names,
+        alive=alive,
         reach=Reach(
-            frozenset(name for name in on_path if original_of(name) is None),
-            frozenset(name for name in (*pins, *request.named) if name in names),
-            frozenset(
-                e.capability.capability_id for e in (running if aims else ()) if aims & {*e.capability.output_facets}
-            ),
-            tuple(name for name in dict.fromkeys((*pins, *request.named)) if name not in names),
-            considered=len(entries),
+            tuple(shape.names for shape in path if shape.place >= 0),
+            frozenset(named),
+            pursued,
+            frozenset(name for name in pinning if index.place(name) not in leading),
+            tuple(name for name in dict.fromkeys((*pins, *request.named)) if name not in named),
+            considered=sum([len(shape.names) for shape in shapes if shape.place >= 0]),
         ),
         missing=tuple(dict.fromkeys(_first_of_each_place(missing))),
         problems=tuple(problems),
-        stuck=bool(targets.unmet) or any(pin not in names for pin in pins),
-        warnings=tuple(explain_named(name, index) for name in request.named if name not in names),
+        stuck=bool(targets.unmet) or any(pin not in named for pin in pins),
+        warnings=tuple(explain_named(name, index) for name in request.named if name not in named),
     )
+
+
+def _able(name: str, index: RegistryIndex, shapes: Sequence[Shape], alive: frozenset[int]) -> Iterator[Entry]:
+    """Yield the entry of a capability that is allowed and can run."""
+    place = index.place(name)
+    if place in alive:
+        yield from (e for shape in shapes if shape.place == place for e in shape.entries if e.name == name)
 
 
 def _unreached(request: PlanRequest, reached: frozenset[str]) -> Iterator[tuple[str, str]]:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from heapq import nsmallest
 from typing import Any
 
 ROW_CAP = 80
-"""How many rows of the reachable set a plan's metadata tell of, unless a setting says otherwise."""
+"""How many rows of the reachable set a plan's metadata tell of, unless the caller says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,22 +14,29 @@ class Reach:
     """The reachable set as a plan's metadata tell of it, by capability ids.
 
     A capability stands in it because it lies on a `path`, because a policy names it, or because it makes what a goal
-    condition speaks of; `missing` are those named that no plan can hold.
+    condition speaks of; `missing` are those named that no plan can hold. `path` comes in sorted parts that have none in
+    common, since a large registry has thousands on it and a plan tells of a few. `beside` are those of `named` and
+    `goals` that do not lie on it.
     """
 
-    path: frozenset[str]
+    path: tuple[tuple[str, ...], ...]
     named: frozenset[str] = frozenset()
     goals: frozenset[str] = frozenset()
+    beside: frozenset[str] = frozenset()
     missing: tuple[str, ...] = ()
     considered: int = 0
+    cap: int = ROW_CAP
 
-    def as_json(self, cap: int = ROW_CAP) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         """Return the summary and at most `cap` rows, of which those that policies and goals pin are all kept."""
+        cap = self.cap
         pinned = self.named | self.goals
-        others = nsmallest(max(0, cap - len(pinned)), self.path - pinned)
+        most = cap + len(pinned)
+        firsts = sorted([name for part in self.path for name in part[:most]])[:most]
+        others = [name for name in firsts if name not in pinned][: max(0, cap - len(pinned))]
         rows = [(name, self._reasons(name)) for name in sorted((*pinned, *others))]
         reasons = [reason for _, found in rows for reason in found]
-        size = len(self.path | pinned)
+        size = sum(map(len, self.path)) + len(self.beside)
         return {
             "totalRows": len(rows),
             "mrcsSize": size,
@@ -45,5 +51,9 @@ class Reach:
         }
 
     def _reasons(self, name: str) -> list[str]:
-        sets = {"path": self.path, "policy_reference": self.named, "goal_condition": self.goals}
-        return [reason for reason, names in sets.items() if name in names]
+        reasons = {
+            "path": name not in self.beside,
+            "policy_reference": name in self.named,
+            "goal_condition": name in self.goals,
+        }
+        return [reason for reason, holds in reasons.items() if holds]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from planner.assembly.branches import divide_instructions
 from planner.assembly.draft import Draft
 from planner.assembly.layout import Step
 from planner.assembly.limits import channel_instructions
-from planner.assembly.scoring import ranked
 from planner.assembly.targets import Target
 from planner.contracts.capabilities import Capability
 
@@ -17,8 +17,8 @@ def score_of(capability: Capability, draft: Draft) -> dict[str, Any]:
     """Return the score with its parts, the runners-up with what they lost on, and who was left out and why."""
     choice = draft.choice
     winner = choice.score(capability)
-    chosen = {c.capability_id for c in choice.capabilities}
-    rivals = [rival for rival in choice.rivals(capability) if rival.capability_id not in chosen]
+    beside = {c.capability_id for c in draft.branches.cast} if draft.branches else set()
+    rivals = [rival for rival in choice.rivals(capability) if rival.capability_id not in beside]
     refused = choice.refused(sorted(set(capability.output_facets) & choice.wanted))
     return {
         **winner.as_json(),
@@ -30,8 +30,10 @@ def score_of(capability: Capability, draft: Draft) -> dict[str, Any]:
     }
 
 
-def rationale_of(step: Step, capability: Capability, asked: list[Target], draft: Draft) -> tuple[str, ...]:
-    """Return why the capability stands at this step, a sentence for each reason."""
+def rationale_of(
+    step: Step, capability: Capability, asked: list[Target], draft: Draft, score: Mapping[str, Any]
+) -> tuple[str, ...]:
+    """Return why the capability stands at this step, a sentence for each reason; `score` is its `score_of`."""
     request = draft.request
     sentences = [
         f"Makes {t.facet}, which the contract asks for{f' at {t.pointer}' if t.pointer else ''}." for t in asked
@@ -52,10 +54,12 @@ def rationale_of(step: Step, capability: Capability, asked: list[Target], draft:
         sentences.append("Required by policies.planner.selection.require.")
     if request.routing and capability.capability_id in request.routing.ways:
         sentences.append("One of the ways of policies.planner.directives.routing.")
+    if step.branch is not None and draft.branches and draft.branches.varied and step.kind == "execution":
+        sentences.append("The objective is diversity, so the branches are the work of different capabilities.")
     if original := draft.choice.derived.get(capability.capability_id):
         made = ", ".join(capability.output_facets)
         sentences.append(f"Derived: {original} supports {made} without declaring it, and nothing declared fits.")
-    rivals = score_of(capability, draft)["runnersUp"][:3]
+    rivals = score["runnersUp"][:3]
     sentences += [f"Chosen over {r['capabilityId']}, which lost on {', '.join(r['lostOn'])}." for r in rivals]
     return tuple(sentences)
 
@@ -67,18 +71,7 @@ def _why_fit(step: Step) -> str:
 
 def alternatives_to(capability: Capability, visible: frozenset[str], draft: Draft) -> tuple[str, ...]:
     """Return who could do the same work on the same inputs, best first; a candidate too bad to choose is none."""
-    choice = draft.choice
-    made = set(capability.output_facets)
-    least = draft.request.wish.minimum
-    names = {capability.capability_id, choice.derived.get(capability.capability_id)}
-    able = [
-        choice.score(other)
-        for other in choice.usable(capability.output_facets[:1])
-        if other.capability_id not in names
-        and made <= set(other.output_facets)
-        and visible.issuperset(other.input_facets)
-    ]
-    return tuple(found.capability_id for found in ranked(able) if found.total >= least)
+    return draft.choice.substitutes(capability, visible)
 
 
 def takes(step: Step) -> tuple[str, ...]:

@@ -40,12 +40,14 @@ class Situation:
     """What a run knows beyond its envelope when it asks for a plan.
 
     `measured` says how capabilities have done so far; `accepted` are candidates below the minimum score that a person
-    chose anyway; `directions` are what an upstream node of the plan in force returned, one branch for each; `unrouted`
+    chose anyway; `finished` are the capabilities whose work a new version would keep, which therefore costs nothing;
+    `directions` are what an upstream node of the plan in force returned, one branch for each; `unrouted`
     says that no way of the routing that the directives ask for fits, so that the planner chooses by itself.
     """
 
     measured: Mapping[str, Measured] = field(default_factory=dict)
     accepted: frozenset[str] = frozenset()
+    finished: frozenset[str] = frozenset()
     directions: Directions | None = None
     unrouted: bool = False
 

@@ -19,11 +19,15 @@ class Row(NamedTuple):
     makes: int
 
 
+Offer = tuple[int, str, int, int]
+"""A row as a plain tuple: a registry has thousands that no search looks at twice, and the collector forgets these."""
+
+
 class Distances(NamedTuple):
     """What `distances` found: for each bit a cost below which no plan has it, and the row that gives it so cheaply."""
 
     costs: Mapping[int, int]
-    makers: Mapping[int, Row]
+    makers: Mapping[int, Offer]
     starts: Mapping[str, int]
     """For each row that can run within the limit the bound on its needs."""
     dearest: Mapping[str, int]
@@ -97,50 +101,58 @@ def toward(rows: Iterable[T], wanted: int) -> tuple[int, list[T]]:
         on_path += found
 
 
-def distances(rows: Iterable[Row], given: int, limit: int | None = None, *, summed: bool = False) -> Distances:
+def distances(
+    rows: Iterable[Offer], given: int, limit: int | None = None, *, summed: bool = False, until: int = -1
+) -> Distances:
     """Return the bound on each facet's cost: the dearest need of its cheapest maker, then the maker itself.
 
     With `summed` the needs are added up instead: no bound, since what they share counts twice, but a better guide.
 
     Facets are settled cheapest first, so the need that is settled last is the dearest. A row waits at one of its unmet
-    needs at a time. Nothing beyond `limit` is looked at.
+    needs at a time. Nothing beyond `limit` is looked at, and nothing once all that is in `until` is settled.
     """
     settled = given
     costs: dict[int, int] = dict.fromkeys(single_bits(given), 0)
-    makers: dict[int, Row] = {}
+    makers: dict[int, Offer] = {}
     starts: dict[str, int] = {}
     dearest: dict[str, int] = {}
     best: dict[int, int] = {}
-    waiting: dict[int, list[Row]] = {}
+    waiting: dict[int, list[Offer]] = {}
     front: list[tuple[int, int]] = []
-
-    def look(row: Row, at: int, last: int) -> None:
-        missing = row.needs & ~settled
-        if missing:
-            waiting.setdefault(missing & -missing, []).append(row)
-            return
-        if summed:
-            at = sum(costs[bit] for bit in single_bits(row.needs))
-        starts[row.name], dearest[row.name] = at, last
-        cost = at + row.cost
-        for bit in single_bits(row.makes & ~settled):
-            if cost < best.get(bit, cost + 1):
-                best[bit] = cost
-                makers[bit] = row
-                heapq.heappush(front, (cost, bit))
-
-    for row in rows:
-        look(row, 0, 0)
-    while front:
-        cost, bit = heapq.heappop(front)
-        if settled & bit:
-            continue
-        if limit is not None and cost > limit:
+    ready: Iterable[Offer] = rows
+    at = last = 0
+    while True:
+        for row in ready:
+            price, name, needs, makes = row
+            missing = needs & ~settled
+            if missing:
+                missing &= -missing
+                if missing in waiting:
+                    waiting[missing].append(row)
+                else:
+                    waiting[missing] = [row]
+                continue
+            start = sum(costs[bit] for bit in single_bits(needs)) if summed else at
+            starts[name], dearest[name] = start, last
+            cost = start + price
+            makes &= ~settled
+            while makes:
+                bit = makes & -makes
+                makes ^= bit
+                if bit not in best or cost < best[bit]:
+                    best[bit] = cost
+                    makers[bit] = row
+                    heapq.heappush(front, (cost, bit))
+        while front and settled & front[0][1]:
+            heapq.heappop(front)
+        if not front or not until & ~settled:
             break
-        settled |= bit
-        costs[bit] = cost
-        for row in waiting.pop(bit, ()):
-            look(row, cost, bit)
+        at, last = heapq.heappop(front)
+        if limit is not None and at > limit:
+            break
+        settled |= last
+        costs[last] = at
+        ready = waiting.pop(last, ())
     return Distances(costs, makers, starts, dearest)
 
 
@@ -149,21 +161,34 @@ def distances_to(rows: Iterable[Row], targets: int) -> dict[str, int]:
     found: dict[str, int] = {}
     makers: dict[int, list[Row]] = {}
     for row in rows:
-        for bit in single_bits(row.makes):
-            makers.setdefault(bit, []).append(row)
-    front = [(0, bit) for bit in single_bits(targets)]
+        makes = row.makes
+        while makes:
+            bit = makes & -makes
+            makes ^= bit
+            if bit in makers:
+                makers[bit].append(row)
+            else:
+                makers[bit] = [row]
+    best = dict.fromkeys(single_bits(targets), 0)
+    front = [(0, bit) for bit in best]
     heapq.heapify(front)
     done = 0
     while front:
-        cost, bit = heapq.heappop(front)
+        at, bit = heapq.heappop(front)
         if done & bit:
             continue
         done |= bit
-        for row in makers.get(bit, ()):
-            if row.name not in found:
-                found[row.name] = cost
-                for need in single_bits(row.needs & ~done):
-                    heapq.heappush(front, (cost + row.cost, need))
+        for price, name, needs, _ in makers.get(bit, ()):
+            if name in found:
+                continue
+            found[name] = at
+            cost, left = at + price, needs & ~done
+            while left:
+                need = left & -left
+                left ^= need
+                if need not in best or cost < best[need]:
+                    best[need] = cost
+                    heapq.heappush(front, (cost, need))
     return found
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from planner.contracts.capabilities import Capability
@@ -18,7 +19,7 @@ TYPICAL_TOKENS = 1000
 TYPICAL_PRICE = 0.015
 """Tokens of a call, and their price per thousand, where a registration names none."""
 TYPICAL_SECONDS = 30.0
-"""How long a call may take on the average to count half for speed."""
+"""How long a call may mostly take to count half for speed."""
 STEP_POINTS = 100
 """What any step costs the search, so that of two plans of equal merit the shorter wins."""
 MERIT_POINTS = 1000
@@ -62,14 +63,15 @@ CHANNEL_FORMATS: Mapping[str, tuple[str, ...]] = {
 }
 """The formats (`inputTraits.formats`) that serve a channel; others are served by `<channel>` and `<channel>_post`."""
 
-_UNIT = 10_000
-_HALF = round(NEUTRAL * _UNIT)
+UNIT = 10_000
+"""A score of 1."""
+_HALF = round(NEUTRAL * UNIT)
 _WORD = re.compile(r"[a-z]{4,}")
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What has been measured of a capability's calls: how many, how many failed, how long they took on the average."""
+    """What has been measured of a capability's calls: how many, how many failed, how many seconds they mostly take."""
 
     calls: int = 0
     failures: int = 0
@@ -130,7 +132,7 @@ class Steady(NamedTuple):
     @classmethod
     def of(cls, capability: Capability) -> Steady:
         traits, wish = Traits.of(capability), Wish()
-        return cls(round(_cost(capability, traits, wish) * _UNIT), round(_health(capability, traits, wish) * _UNIT))
+        return cls(round(_cost(capability, traits, wish) * UNIT), round(_health(capability, traits, wish) * UNIT))
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +163,7 @@ def points(capability: Capability, merit: Score, wish: Wish) -> int:
 
     Under `token_efficiency` it is the estimated tokens and nothing else.
     """
-    return _points(capability, round(merit.total * _UNIT), wish)
+    return _points(capability, round(merit.total * UNIT), wish)
 
 
 def tokens(capability: Capability) -> int:
@@ -179,15 +181,22 @@ def ranked(scores: Iterable[Score]) -> tuple[Score, ...]:
 
 
 class Scorer:
-    """Scores for one wish. What depends on traits alone is reckoned once for all capabilities that share them."""
+    """Scores for one wish. What depends on traits alone is reckoned once for all capabilities that share them.
+
+    `base`, `aligned` and `mean` put the same total together as `score` does, from what is known already, because a
+    large registry asks for it ten thousand times. Both are held against each other by a test. `whole` is the sum of the
+    weights, `cost_weight` that of the cost, in tenths.
+    """
 
     def __init__(self, wish: Wish) -> None:
         self.wish = wish
         self.weights = wish.weights
         self._tenths = {name: round(weight * 10) for name, weight in self.weights.items()}
-        self._whole = sum(self._tenths.values())
+        self.whole = sum(self._tenths.values())
+        self.cost_weight = self._tenths["cost"]
         self._unseen = (self._tenths["success"] + self._tenths["speed"]) * _HALF
-        self._by_traits: dict[Traits, int] = {}
+        self._plain = self._unseen + self._tenths["preference"] * _HALF
+        self._by_traits: dict[tuple[str, frozenset[str]], int] = {}
         self._scores: dict[str, Score] = {}
 
     def score(self, capability: Capability) -> Score:
@@ -197,54 +206,66 @@ class Scorer:
         traits = Traits.of(capability)
         units = {name: self._part(name, capability, traits) for name in _PARTS}
         total = self._mean(sum(self._tenths[name] * value for name, value in units.items()))
-        parts = {name: value / _UNIT for name, value in units.items()}
-        made = Score(capability.capability_id, total / _UNIT, parts, self.weights)
+        parts = {name: value / UNIT for name, value in units.items()}
+        made = Score(capability.capability_id, total / UNIT, parts, self.weights)
         self._scores[capability.capability_id] = made
         return made
 
     def units(self, capability: Capability, traits: Traits, steady: Steady, wanted: int) -> int:
         """Return the total of the score in ten-thousandths, without its parts.
 
-        `wanted` is how many of the capability's facets the plan wants. It is the same sum as in `score`, put together
-        from what is known already, because a large registry asks for it ten thousand times.
+        `wanted` is how many of the capability's facets the plan wants.
         """
         tenths, name = self._tenths, capability.capability_id
-        shared = self._by_traits.get(traits)
-        if shared is None:
-            shared = sum(tenths[part] * self._part(part, capability, traits) for part in _OF_TRAITS)
-            self._by_traits[traits] = shared
-        preferred = 0 if name in self.wish.avoid else _UNIT if name in self.wish.prefer else _HALF
-        made = len(capability.output_facets)
-        aligned = round(wanted / made * _UNIT) if made else 0
-        if self.wish.measured:
+        preferred = 0 if name in self.wish.avoid else UNIT if name in self.wish.prefer else _HALF
+        seen = self._unseen
+        if name in self.wish.measured:
             seen = tenths["success"] * self._part("success", capability, traits)
             seen += tenths["speed"] * self._part("speed", capability, traits)
-        else:
-            seen = self._unseen
-        return self._mean(
-            shared
-            + seen
-            + tenths["preference"] * preferred
-            + tenths["alignment"] * aligned
-            + tenths["cost"] * steady.cost
-            + tenths["health"] * steady.health
-        )
+        weighed = self.base(traits, steady.health) + self.aligned(wanted, len(capability.output_facets))
+        further = seen - self._unseen + tenths["preference"] * (preferred - _HALF)
+        return self.mean(weighed + further, steady.cost)
+
+    def base(self, traits: Traits, health: int) -> int:
+        """Return what everybody of those traits and health has, weighed, without preference and measured calls."""
+        shared = sum(self._of_traits(name, words, traits) for name, words in zip(_OF_TRAITS, traits, strict=True))
+        return shared + self._plain + self._tenths["health"] * health
+
+    def aligned(self, wanted: int, made: int) -> int:
+        """Return what it counts, weighed, that so many of the facets that a capability makes are wanted."""
+        return self._tenths["alignment"] * (round(wanted / made * UNIT) if made else 0)
+
+    def mean(self, weighed: int, cost: int) -> int:
+        """Return the score in ten-thousandths: all that is weighed already, and the part for the cost."""
+        return self._mean(weighed + self.cost_weight * cost)
 
     def points(self, capability: Capability, units: int) -> int:
         """Return the price of choosing a capability of that score; see `points`."""
         return _points(capability, units, self.wish)
 
+    def merit_points(self, units: int) -> int:
+        """Return the price of a score where the objective goes by scores."""
+        return STEP_POINTS + (UNIT - units) * MERIT_POINTS // UNIT
+
+    def _of_traits(self, name: str, words: frozenset[str], traits: Traits) -> int:
+        """Return a part that follows from one of the traits, weighed; most registrations share a few of each."""
+        known = self._by_traits.get((name, words))
+        if known is None:
+            known = self._tenths[name] * round(_TRAIT_PARTS[name](traits, self.wish) * UNIT)
+            self._by_traits[name, words] = known
+        return known
+
     def _part(self, name: str, capability: Capability, traits: Traits) -> int:
-        return round(_PARTS[name](capability, traits, self.wish) * _UNIT)
+        return round(_PARTS[name](capability, traits, self.wish) * UNIT)
 
     def _mean(self, weighed: int) -> int:
-        return (2 * weighed + self._whole) // (2 * self._whole)
+        return (2 * weighed + self.whole) // (2 * self.whole)
 
 
 def _points(capability: Capability, units: int, wish: Wish) -> int:
     if wish.objective == "token_efficiency":
         return tokens(capability)
-    return STEP_POINTS + (_UNIT - units) * MERIT_POINTS // _UNIT
+    return STEP_POINTS + (UNIT - units) * MERIT_POINTS // UNIT
 
 
 def _preference(capability: Capability, _traits: Traits, wish: Wish) -> float:
@@ -258,23 +279,23 @@ def _alignment(capability: Capability, _traits: Traits, wish: Wish) -> float:
     return sum(facet in wish.facets for facet in made) / len(made) if made else 0.0
 
 
-def _channel(_capability: Capability, traits: Traits, wish: Wish) -> float:
+def _channel(traits: Traits, wish: Wish) -> float:
     return _named(wish.formats, traits.formats)
 
 
-def _content(_capability: Capability, traits: Traits, wish: Wish) -> float:
+def _content(traits: Traits, wish: Wish) -> float:
     return _named(frozenset() if wish.content is None else frozenset({wish.content.lower()}), traits.contents)
 
 
-def _language(_capability: Capability, traits: Traits, wish: Wish) -> float:
+def _language(traits: Traits, wish: Wish) -> float:
     return _named(frozenset() if wish.language is None else frozenset({_primary(wish.language)}), traits.languages)
 
 
-def _strengths(_capability: Capability, traits: Traits, wish: Wish) -> float:
+def _strengths(traits: Traits, wish: Wish) -> float:
     """Return how many of its strengths the envelope speaks of; a strength that nobody asks for does no harm."""
     if not traits.strengths or not wish.words:
         return NEUTRAL
-    asked = sum(bool(words_in(strength.replace("_", " ")) & wish.words) for strength in traits.strengths)
+    asked = sum(not wish.words.isdisjoint(_words_of_strength(strength)) for strength in traits.strengths)
     return NEUTRAL + (1 - NEUTRAL) * asked / len(traits.strengths)
 
 
@@ -324,16 +345,34 @@ def _primary(tag: str) -> str:
     return tag.lower().replace("_", "-").split("-")[0]
 
 
+@lru_cache(maxsize=10_000)
+def _words_of_strength(strength: str) -> frozenset[str]:
+    return words_in(strength.replace("_", " "))
+
+
+_TRAIT_PARTS: Mapping[str, Callable[[Traits, Wish], float]] = {
+    "channel": _channel,
+    "language": _language,
+    "content": _content,
+    "strengths": _strengths,
+}
+_OF_TRAITS = tuple(_TRAIT_PARTS)
+"""The parts that follow from one of the `Traits` each, in their order."""
+
+
+def _of_words(name: str) -> Callable[[Capability, Traits, Wish], float]:
+    return lambda _capability, traits, wish: _TRAIT_PARTS[name](traits, wish)
+
+
 _PARTS: Mapping[str, Callable[[Capability, Traits, Wish], float]] = {
     "preference": _preference,
     "alignment": _alignment,
-    "channel": _channel,
-    "content": _content,
-    "language": _language,
-    "strengths": _strengths,
+    "channel": _of_words("channel"),
+    "content": _of_words("content"),
+    "language": _of_words("language"),
+    "strengths": _of_words("strengths"),
     "cost": _cost,
     "health": _health,
     "success": _success,
     "speed": _speed,
 }
-_OF_TRAITS = ("channel", "content", "language", "strengths")

@@ -6,9 +6,9 @@ the state must add a maker of it: those are its successors. States are taken in 
 solution that holds them can cost, so the first solution taken is the best one. Equal costs are settled by fewer rows,
 then by their names.
 
-Before that the rows are thinned, which is why large registries are quick: a first solution gives a cost that the best
-one does not exceed, so every row goes whose cheapest way through it, from what is given to a target, costs more; then
-those that another one replaces; then those that the landmarks price out.
+Before that the rows are thinned, which is why large registries are quick: within a limit on the cost, every row goes
+whose cheapest way through it, from what is given to a target, costs more; then those that another one replaces; then
+those that the landmarks price out. Narrow limits are tried first; the last one is the cost of a solution that is known.
 
 The search is exact for up to `MAX_STATES` states; beyond that the best solution known is returned, marked `exact:
 False`.
@@ -16,25 +16,27 @@ False`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from planner.assembly.landmarks import find_landmarks
 from planner.assembly.rows import (
+    Offer,
     Row,
     distances,
     distances_to,
     reach,
     single_bits,
-    toward,
     undominated,
 )
 from planner.assembly.walk import Walk
 
 MAX_STATES = 20_000
-FIRST_WIDTH, WIDENING = 20, 5
-"""How far above the bound solutions are looked for first, in thousandths, and by what that grows where none is."""
-CUT_EFFORT = 16_000
+WIDTHS = (30, 110)
+"""How far above the dearest chain solutions are looked for first, in per cent, before any solution will do."""
+CUT_WIDTHS = (2, 20)
+"""How far above the landmarks' bound, in per cent, before the limit."""
+CUT_EFFORT = 8_000
 """How many rows are looked at for landmarks, all rounds together: where there are many rows, fewer rounds are made."""
 
 
@@ -49,100 +51,134 @@ class Found:
 
 
 def solve(
-    rows: Sequence[Row], given: int, targets: int, pins: frozenset[str] = frozenset(), *, max_states: int = MAX_STATES
+    rows: Iterable[Offer], given: int, targets: int, pins: frozenset[str] = frozenset(), *, max_states: int = MAX_STATES
 ) -> Found | None:
     """Return the cheapest choice of rows that makes `targets` out of `given` and holds every pin, None without one."""
-    pinned = [row for row in rows if row.name in pins]
+    free, pinned = _cheapest_of_each(rows, pins)
     goals = targets
     for row in pinned:
         goals |= row.needs
-    free = _cheapest_of_each(rows, pins)
-    had, runnable = reach(free, given)
-    if goals & ~had or len(pinned) != len(pins):
+    first = _rough_solution(free, given, goals, pins)
+    if first is None or len(pinned) != len(pins):
         return None
-    _, useful = toward(runnable, goals)
-    found = {row.name for row in useful}
-    idle = [row for row in runnable if row.name in pins and row.name not in found]
-    thinned, best = _thin(useful + idle, given, goals, pins)
-    chosen, exact, states = _search(thinned, best, given, goals, pins, max_states)
+    chosen, exact, states = _Task(free, given, goals, pins).best(first, max_states)
     costs = {row.name: row.cost for row in pinned}
     ordered = reach(sorted(chosen, key=lambda row: row.name), given)[1]
     told = tuple(row._replace(cost=costs.get(row.name, row.cost)) for row in ordered)
     return Found(told, sum(row.cost for row in told), exact, states)
 
 
-def _search(
-    rows: list[Row], best: list[Row], given: int, goals: int, pins: frozenset[str], max_states: int
-) -> tuple[list[Row], bool, int]:
-    """Return the best solution, whether it is proved so, and how many states that took.
+class _Task:
+    """What is to be solved. A solution is looked for within a narrow limit first, and within wider ones for want of it.
 
-    The bound is mostly close to the truth, so solutions a little above it are looked for first, among the few rows that
-    such a solution may hold; where there is none, solutions further above.
+    The narrower the limit, the fewer rows may be part of a solution; where one is found, none outside is cheaper.
     """
-    most, taken, width = _cost(best), 0, FIRST_WIDTH
-    cuts = find_landmarks(rows, given, goals, most, rounds=CUT_EFFORT // max(1, len(rows)))
-    while taken < max_states:
-        limit = min(most, cuts.bound + cuts.bound * width // 1000)
-        near = [row for row in rows if cuts.over.get(row.name, limit) <= limit - cuts.bound]
-        found, states = Walk(near, cuts.marks, given, goals, pins, limit).run(max_states - taken)
-        taken += states
-        if found is not None:
-            return found, True, taken
-        width *= WIDENING
-    return best, False, max_states
+
+    def __init__(self, rows: Sequence[Offer], given: int, goals: int, pins: frozenset[str]) -> None:
+        self.rows, self.given, self.goals, self.pins = rows, given, goals, pins
+        self.least = min((row[0] for row in rows if row[1] not in pins), default=0)
+
+    def best(self, first: list[Row], max_states: int) -> tuple[list[Row], bool, int]:
+        """Return the best solution, whether it is proved so, and how many states that took."""
+        most, taken = _cost(first), 0
+        ways = distances(self.rows, self.given, most)
+        bound = max((ways.costs[bit] for bit in single_bits(self.goals)), default=0)
+        for width in (*WIDTHS, None):
+            limit = most if width is None else min(most, bound + bound * width // 100)
+            near = self._near(ways.starts, limit)
+            if limit == most:
+                second = _first_solution(near, self.given, self.goals, self.pins)
+                first = min(first, second, key=_cost)
+                limit = _cost(first)
+            found, states = self._within(near, limit, max_states - taken)
+            taken += states
+            if found is not None:
+                return found, True, taken
+            if taken >= max_states:
+                break
+        return first, False, max_states
+
+    def _near(self, starts: Mapping[str, int], limit: int) -> list[Row]:
+        """Return the rows by which a way from what is given to a goal costs no more than the limit.
+
+        Of those, the ones that another one replaces are left out, unless no more than two rows go together anyway.
+        """
+        pins, goals, most, least = self.pins, self.goals, limit + 1, self.least
+        near = [
+            Row(cost, name, needs, makes)
+            for cost, name, needs, makes in self.rows
+            if name in pins or starts.get(name, most) + cost + (0 if makes & goals else least) <= limit
+        ]
+        behind = distances_to(near, goals)
+        through = [r for r in near if r.name in pins or starts[r.name] + r.cost + behind.get(r.name, most) <= limit]
+        return through if self._in_pairs(limit) else undominated(through, goals, pins)
+
+    def _within(self, rows: list[Row], limit: int, max_states: int) -> tuple[list[Row] | None, int]:
+        """Return the best solution that costs no more than the limit, if there is one, and how many states that took.
+
+        The landmarks' bound is mostly close to the truth, so solutions a little above it are looked for first.
+        """
+        pairs = self._in_pairs(limit)
+        rounds = 1 if pairs else CUT_EFFORT // max(1, len(rows))
+        cuts = find_landmarks(rows, self.given, self.goals, limit, rounds=rounds)
+        if cuts is None:
+            return None, 0
+        taken, found = 0, None
+        widths = () if pairs else CUT_WIDTHS
+        narrow = [most for width in widths if cuts.bound < (most := cuts.bound * (100 + width) // 100) < limit]
+        for most in (*narrow, limit):
+            near = [row for row in rows if cuts.over.get(row.name, most) <= most - cuts.bound]
+            walk = Walk(near, cuts.marks, self.given, self.goals, self.pins, most)
+            found, states = walk.run(max_states - taken)
+            taken += states
+            if found is not None or taken >= max_states:
+                break
+        return found, taken
+
+    def _in_pairs(self, limit: int) -> bool:
+        """Whether three rows that are no pins cost more than the limit."""
+        return 3 * self.least > limit
 
 
-def _cheapest_of_each(rows: Iterable[Row], pins: frozenset[str]) -> list[Row]:
-    """Return the cheapest row of each pair of needs and makes, and every pinned row.
+def _cheapest_of_each(rows: Iterable[Offer], pins: frozenset[str]) -> tuple[list[Offer], list[Row]]:
+    """Return the cheapest row of each pair of needs and makes with every pinned row; then the pinned ones as they were.
 
     Pinned rows are paid for whatever else is chosen, so the search sees them as free. What a row needs it does not
     make.
     """
-    best: dict[tuple[int, int], Row] = {}
+    best: dict[tuple[int, int], Offer] = {}
     pinned: list[Row] = []
     for row in rows:
         cost, name, needs, makes = row
         if name in pins:
-            pinned.append(Row(0, name, needs, makes & ~needs))
+            pinned.append(Row(cost, name, needs, makes))
             continue
         known = best.get((needs, makes))
         if known is None or (cost, name) < (known[0], known[1]):
             best[needs, makes] = row
-    plain = (row._replace(makes=row.makes & ~row.needs) if row.makes & row.needs else row for row in best.values())
-    return [*pinned, *plain]
+    free = [(0, row.name, row.needs, row.makes & ~row.needs) for row in pinned]
+    plain = [row if not row[3] & row[2] else (*row[:3], row[3] & ~row[2]) for row in best.values()]
+    return [*free, *plain], pinned
 
 
-def _thin(rows: list[Row], given: int, goals: int, pins: frozenset[str]) -> tuple[list[Row], list[Row]]:
-    """Return the rows that a best solution may hold, and a first solution."""
-    first = _rough_solution(rows, given, goals, pins)
-    limit = _cost(first)
-    starts = distances(rows, given, limit).starts
-    near = [r for r in rows if r.name in pins or (r.name in starts and starts[r.name] + r.cost <= limit)]
-    behind = distances_to(near, goals)
-
-    def within(found: Iterable[Row], limit: int) -> list[Row]:
-        """Return the rows by which a way from what is given to a goal costs no more than the limit."""
-        through = {r.name: starts[r.name] + r.cost + behind[r.name] for r in found if r.name in behind}
-        return [r for r in found if r.name in pins or through.get(r.name, limit + 1) <= limit]
-
-    thinned = undominated(within(near, limit), goals, pins)
-    second = _first_solution(thinned, given, goals, pins)
-    best = min(first, second, key=_cost)
-    return within(thinned, _cost(best)), best
+def _rough_solution(rows: Sequence[Offer], given: int, goals: int, pins: frozenset[str]) -> list[Row] | None:
+    """Return a solution made of what looks like the cheapest maker of each thing in turn, None if there is none."""
+    found = distances(rows, given, summed=True, until=goals)
+    if any(bit not in found.costs for bit in single_bits(goals)):
+        return None
+    chosen = {row[1]: Row(*row) for row in rows if row[1] in pins} if pins else {}
+    _follow(found.makers, goals & ~given, given, chosen)
+    return _without_idle(list(chosen.values()), given, goals, pins)
 
 
-def _rough_solution(rows: Sequence[Row], given: int, goals: int, pins: frozenset[str]) -> list[Row]:
-    """Return a solution made of what looks like the cheapest maker of each thing in turn."""
-    makers = distances(rows, given, summed=True).makers
-    chosen = {row.name: row for row in rows if row.name in pins}
-    front, seen = goals & ~given, given
+def _follow(makers: Mapping[int, Offer], front: int, seen: int, chosen: dict[str, Row]) -> None:
+    """Add the maker of each thing in `front`, and of what these need."""
     while front:
         bit = front & -front
         seen |= bit
-        row = makers[bit]
+        row = Row(*makers[bit])
         chosen.setdefault(row.name, row)
         front = (front | row.needs) & ~seen
-    return _without_idle(list(chosen.values()), given, goals, pins)
 
 
 def _first_solution(rows: Sequence[Row], given: int, goals: int, pins: frozenset[str]) -> list[Row]:
@@ -154,14 +190,7 @@ def _first_solution(rows: Sequence[Row], given: int, goals: int, pins: frozenset
             return _without_idle(list(chosen.values()), given, goals, pins)
         priced = [row._replace(cost=0) if row.name in chosen else row for row in rows]
         found = distances(priced, given, summed=True)
-        front = max(single_bits(goals & ~had), key=lambda bit: found.costs[bit])
-        seen = given
-        while front:
-            bit = front & -front
-            seen |= bit
-            row = found.makers[bit]
-            chosen.setdefault(row.name, row)
-            front = (front | row.needs) & ~seen
+        _follow(found.makers, max(single_bits(goals & ~had), key=lambda bit: found.costs[bit]), given, chosen)
 
 
 def _without_idle(chosen: list[Row], given: int, goals: int, pins: frozenset[str]) -> list[Row]:

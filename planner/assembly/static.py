@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from planner.assembly.assemble import assemble_plan
 from planner.assembly.diagnostics import Diagnostic, PlanRejectedError
 from planner.assembly.drafts import with_metadata
+from planner.assembly.reachability import ROW_CAP
 from planner.assembly.request import Situation
 from planner.contracts.capabilities import RegistrySnapshot
 from planner.contracts.facets import FacetCatalogue
@@ -31,13 +32,14 @@ def static_plan(
     *,
     version: int = 1,
     situation: Situation | None = None,
+    most_rows: int = ROW_CAP,
 ) -> PlanGraph:
     """Return the first fixed plan that fits the envelope; raise PlanRejectedError when none does."""
     reasons: dict[str, tuple[Diagnostic, ...]] = {}
     for name, capability_ids in STATIC_PLANS.items():
         try:
             known = _only(registry, capability_ids)
-            plan = assemble_plan(envelope, known, catalogue, version=version, situation=situation)
+            plan = assemble_plan(envelope, known, catalogue, version=version, situation=situation, most_rows=most_rows)
         except PlanRejectedError as error:
             reasons[name] = error.diagnostics
             continue

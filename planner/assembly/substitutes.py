@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from planner.assembly.index import Codes, Entry, RegistryIndex
+from planner.assembly.index import Codes, Entry, RegistryIndex, Shape
 from planner.assembly.request import PlanRequest
 from planner.assembly.rows import reach, toward
 from planner.assembly.scoring import Score
@@ -77,7 +77,7 @@ def stand_in(capability: Capability, score: Score, wanted: frozenset[str], minim
 
 
 def blanks(
-    request: PlanRequest, codes: Codes, missing: Iterable[str], entries: Sequence[Entry], *, empty: bool
+    request: PlanRequest, codes: Codes, missing: Iterable[str], shapes: Sequence[Shape], *, empty: bool
 ) -> tuple[Ask, ...]:
     """Return the questions for what nobody makes: each missing target, and each input that would lead to one."""
     targets = tuple(dict.fromkeys(missing))
@@ -85,8 +85,8 @@ def blanks(
     if empty:
         asked = _question(ASK_SIGN + "result", targets)
         return (Ask(asked, "empty_registry", minimum, weight=TARGET_WEIGHT),) if targets else ()
-    had, _ = reach(entries, codes.facets(request.given))
-    wanted, _ = toward(entries, codes.facets(targets))
+    had, _ = reach(shapes, codes.facets(request.given))
+    wanted, _ = toward(shapes, codes.facets(targets))
     inputs = sorted(codes.names(wanted & ~had) - set(targets))
     weights: Mapping[str, int] = {**dict.fromkeys(inputs, 1), **dict.fromkeys(targets, TARGET_WEIGHT)}
     return tuple(

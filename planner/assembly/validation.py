@@ -77,6 +77,20 @@ def _inputs_unambiguous(case: Case) -> Iterator[Diagnostic]:
             if len(makers) > 1 and not _one_way_each(case.plan, makers):
                 told = f"{', '.join(makers)} give the node {facet} side by side"
                 yield at_node(node, "input_ambiguous", told, facet)
+    yield from _result_unambiguous(case)
+
+
+def _result_unambiguous(case: Case) -> Iterator[Diagnostic]:
+    """Check that the result takes one value of a facet, or one from each branch."""
+    output = next((n for n in case.plan.nodes if n.id == case.plan.metadata.get("output", {}).get("nodeId")), None)
+    if output is None:
+        return
+    for facet in dict.fromkeys(target.facet for target in case.targets):
+        makers = latest(case.plan, facet, case.plan.ancestors(output.id))
+        plain = any(case.plan.node(maker).branch is None for maker in makers)
+        if len(makers) > 1 and plain and not _one_way_each(case.plan, makers):
+            told = f"{', '.join(makers)} give the result {facet} side by side"
+            yield at_node(output, "input_ambiguous", told, facet)
 
 
 def _targets_covered(case: Case) -> Iterator[Diagnostic]:

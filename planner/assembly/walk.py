@@ -43,6 +43,7 @@ class Walk:
     ) -> None:
         self.given, self.goals, self.limit = given, goals, limit
         self.rows = sorted(rows, key=lambda row: row.name)
+        self.least = min((row.cost for row in self.rows if row.name not in pins), default=0)
         self.prices = [mark.price for mark in marks]
         self.hits = _hits(self.rows, marks)
         self.behind = self._behind()
@@ -75,7 +76,7 @@ class Walk:
             known[key] = mine
             for place in self._grow(unmet, made):
                 rows = state.rows | 1 << place
-                if rows not in seen:
+                if rows not in seen and self._may_do(self.rows[place], state.cost, unmet, made):
                     seen.add(rows)
                     grown = self._with(state, place)
                     if grown is not None:
@@ -104,6 +105,12 @@ class Walk:
             return None
         places = tuple(sorted((*state.places, place)))
         return _State(bound, state.size + 1, places, state.rows | 1 << place, state.cost + row.cost, state.hit | fresh)
+
+    def _may_do(self, row: Row, cost: int, unmet: int, made: int) -> bool:
+        """Whether there is money left for further rows behind this one, or it leaves nothing to be made."""
+        if cost + row.cost + self.least <= self.limit:
+            return True
+        return not (unmet | row.needs) & ~(made | row.makes | self.given)
 
     def _key(self, state: int, unmet: int, made: int) -> _Key:
         open_ends, rings = unmet & ~made, state & self.ringed

@@ -162,9 +162,10 @@ class RegistrySnapshot:
     @cached_property
     def digest(self) -> str:
         """The same for registries that plan alike, whenever their members were last seen."""
+        moments = frozenset(_MOMENTS.values())
         timeless = [
-            {key: value for key, value in capability.as_json().items() if key not in _MOMENTS.values()}
-            for capability in sorted(self.capabilities, key=lambda c: c.capability_id)
+            [{k: v for k, v in c.as_json().items() if k not in moments}, c.input_schema, c.output_schema]
+            for c in sorted(self.capabilities, key=lambda c: c.capability_id)
         ]
         return strict_json.fingerprint(timeless)
 

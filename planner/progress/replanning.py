@@ -1,8 +1,7 @@
 """Why a plan is made anew, as a value that is stored with the run until the new version is there.
 
-Three things ask by themselves: an upstream node that returned several directions, a routing of which no way fits, and
-a person who chose a candidate that the planner would not. Whoever else asks (a policy, an operator) names a reason of
-his own.
+An upstream node that returned several directions, a routing of which no way fits, a person who chose a candidate that
+the planner would not, and an operator: each is a reason.
 """
 
 from __future__ import annotations
@@ -15,14 +14,15 @@ from planner.plan.graph import PlanGraph
 
 
 class Reason:
-    """Reasons that the run loop knows by itself."""
+    """Reasons by name."""
 
     UPSTREAM_OUTPUT = "upstream_output"
     ROUTING_NO_MATCH = "routing_no_match"
     CANDIDATE_CHOSEN = "candidate_chosen"
+    OPERATOR = "operator"
 
 
-_PLAN_IN_FORCE_STILL_WORKS = frozenset({Reason.UPSTREAM_OUTPUT})
+_PLAN_IN_FORCE_STILL_WORKS = frozenset({Reason.UPSTREAM_OUTPUT, Reason.OPERATOR})
 
 
 @dataclass(frozen=True, slots=True)

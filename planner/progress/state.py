@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from planner.plan.graph import PlanGraph
 
@@ -33,30 +33,8 @@ NodeStatus = Literal[
     "awaiting_human",
     "error",
 ]
-RUN_STATUSES: tuple[RunStatus, ...] = (
-    "pending",
-    "planning",
-    "running",
-    "awaiting_hitl",
-    "awaiting_human",
-    "paused",
-    "cancelling",
-    "completed",
-    "failed",
-    "cancelled",
-)
-NODE_STATUSES: tuple[NodeStatus, ...] = (
-    "pending",
-    "running",
-    "retrying",
-    "completed",
-    "skipped",
-    "superseded",
-    "cancelled",
-    "awaiting_hitl",
-    "awaiting_human",
-    "error",
-)
+RUN_STATUSES: tuple[RunStatus, ...] = get_args(RunStatus)
+NODE_STATUSES: tuple[NodeStatus, ...] = get_args(NodeStatus)
 TERMINAL: frozenset[str] = frozenset({"completed", "failed", "cancelled"})
 """Run statuses that nothing leaves."""
 SETTLED: frozenset[str] = frozenset({"completed", "skipped", "superseded"})

@@ -42,6 +42,12 @@ def provider(_provider: FakeOpenAI) -> FakeOpenAI:
     return _provider
 
 
+@pytest.fixture(scope="session")
+def flex_up_bare() -> Iterator[Stack]:
+    """`flex up` without built-in capabilities: the registry holds what a test registers."""
+    yield from _running(FLEX_BUILTIN_CAPABILITIES="none", FLEX_AGENT_HOSTS="127.0.0.1")
+
+
 @pytest.fixture
 def visitor(flex_up: Stack) -> Iterator[Visitor]:
     with Visitor(flex_up.url) as one:
@@ -61,13 +67,3 @@ def _running(**settings: str) -> Iterator[Stack]:
     yield stack
     stack.stop()
     shutil.rmtree(folder, ignore_errors=True)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of one stack in one worker of `pytest -n`."""
-    for item in items:
-        names = set(getattr(item, "fixturenames", ()))
-        if "flex_up_with_model" in names:
-            item.add_marker(pytest.mark.xdist_group("acceptance with a model"))
-        elif "flex_up" in names:
-            item.add_marker(pytest.mark.xdist_group("acceptance"))

@@ -15,6 +15,7 @@ import pytest
 import redis
 
 from app.programs import wait_until
+from tasks.dispatch import CORRELATION
 from tests.support.crew import CELERY, QUIET, Crew, Member, crew_in
 from tests.support.invariants import assert_sound
 from tests.support.servers import make_data_dir
@@ -93,7 +94,7 @@ def test_the_branches_are_one_chord_whose_join_is_closed_once(
         # And each carries ids only, and the correlation id
         assert lane["args"] == []
         assert set(lane["kwargs"]) == {"run_id", "epoch", "node_ids"}
-        assert lane["headers"]["correlation_id"] == "of the chord"
+        assert lane["headers"][CORRELATION] == "of the chord"
         assert lane["size"] < 2048
 
     # When another worker goes on, with the broker's memory or without it

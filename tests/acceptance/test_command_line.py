@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -15,33 +13,24 @@ import pytest
 import redis
 
 from app.programs import wait_until
-from models.settings import child_environ
 from tests.support import fake_openai as fake
+from tests.support.command_line import Flex
 from tests.support.envelopes import freeform_envelope
 from tests.support.fake_openai import FakeOpenAI
 from tests.support.servers import OwnServers
 from tests.support.stack import ROOT, Stack
 from tests.support.visitor import Visitor
 
-Flex = Callable[..., subprocess.CompletedProcess[str]]
 ARTICLE = freeform_envelope(outputContract={"mode": "facets", "facets": ["longFormDraft"]})
 
 
 @pytest.fixture
-def flex(tmp_path: Path) -> Flex:
+def flex(command_line: Flex, tmp_path: Path) -> Flex:
     """Run `flex` in a folder of its own, as somebody who knows nothing but what is in the environment."""
 
     def run(*arguments: str, stdin: Any = None, **environ: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "app.cli", *arguments],
-            input=None if stdin is None else json.dumps(stdin),
-            capture_output=True,
-            text=True,
-            timeout=100,
-            check=False,
-            cwd=tmp_path,
-            env=child_environ({"FLEX_DATA_DIR": str(tmp_path / "data"), **environ, "PYTHONPATH": str(ROOT)}),
-        )
+        read = None if stdin is None else json.dumps(stdin)
+        return command_line(*arguments, stdin=read, **{"FLEX_DATA_DIR": str(tmp_path / "data"), **environ})
 
     return run
 
@@ -94,6 +83,26 @@ def test_a_run_that_waits_for_a_person_ends_with_three_and_can_be_cancelled(
     watched = flex("watch", run_id, "--json", "--url", asker.url)
     assert watched.returncode == 1
     assert frames_in(watched.stdout)[-1]["payload"]["note"] == "enough"
+
+
+def test_a_person_answers_from_the_command_line(flex: Flex, asker: Visitor, provider: FakeOpenAI) -> None:
+    # Given a run that waits for an output, and says how to give it
+    provider.play(fake.SCHEMA_VIOLATION)
+    outcome = flex("run", "-", "--url", asker.url, stdin=ARTICLE)
+    assert outcome.returncode == 3
+    (request_id,) = {word for word in outcome.stderr.split() if word.startswith("hitl_")}
+    assert f"flex approve {request_id} [--output FILE]" in outcome.stderr
+    # When it is looked for, answered wrongly, and answered
+    listed = flex("inbox", "--url", asker.url)
+    assert request_id in listed.stdout
+    refused = flex("approve", request_id, "--output", "-", "--url", asker.url, stdin={"longFormDraft": 5})
+    assert (refused.returncode, "/responses/0/output" in refused.stderr) == (1, True), refused.stderr
+    assert flex("reject", request_id, "--reason", "not now", "--url", asker.url).returncode == 0
+    # Then nobody waits any more, and a second answer is refused
+    assert request_id not in flex("inbox", "--url", asker.url).stdout
+    late = flex("answer", request_id, "too late", "--url", asker.url)
+    assert (late.returncode, late.stdout) == (1, "")
+    assert flex("answer", request_id, "--url", asker.url).returncode == 2
 
 
 @pytest.mark.parametrize(

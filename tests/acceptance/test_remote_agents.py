@@ -8,10 +8,7 @@ import hmac
 import json
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -19,55 +16,12 @@ import pytest
 from models.settings import child_environ
 from tests.support.envelopes import freeform_envelope, writer_registration
 from tests.support.invariants import assert_sound
+from tests.support.remote_agent import GOOD, Call, RemoteAgent
 from tests.support.stack import ROOT
 from tests.support.visitor import FLEX, Visitor, pointers, told
 
 SECRET = "whsec_" + base64.b64encode(b"a secret of the yard, long enough").decode()
 CONTRACT = {"mode": "facets", "facets": ["post_copy"]}
-GOOD = {"output": {"post_copy": "Come and build boats with us."}, "usage": {"promptTokens": 7, "completionTokens": 3}}
-
-
-@dataclass(frozen=True)
-class Call:
-    headers: dict[str, str]
-    raw: bytes
-
-    @property
-    def body(self) -> dict[str, Any]:
-        return dict(json.loads(self.raw))
-
-
-class RemoteAgent:
-    """An agent that plays replies `(status, headers, body)` one after another, the last one again and again."""
-
-    def __init__(self) -> None:
-        self.replies: list[tuple[int, dict[str, str], Any]] = [(200, {}, GOOD)]
-        self.calls: list[Call] = []
-        agent = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                raw = self.rfile.read(int(self.headers["Content-Length"]))
-                agent.calls.append(Call({k.lower(): v for k, v in self.headers.items()}, raw))
-                status, headers, body = agent.replies.pop(0) if len(agent.replies) > 1 else agent.replies[0]
-                content = body if isinstance(body, bytes) else json.dumps(body).encode()
-                self.send_response(status)
-                for name, value in {"Content-Type": "application/json", **headers}.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            def log_message(self, *_: object) -> None:
-                """Stay silent."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/agent"
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
 
 Run = Callable[..., list[dict[str, Any]]]
@@ -261,13 +215,14 @@ def test_an_agent_on_a_host_that_is_not_allowed_is_not_registered(visitor: Visit
     endpoint = {"url": "http://169.254.169.254/latest/meta-data", "secret": "hunter2"}
 
     # When it is registered
-    reply = visitor.post(f"{FLEX}/capabilities/register", writer_registration(endpoint=endpoint))
+    registration = writer_registration(capabilityId="yard.stranger", endpoint=endpoint)
+    reply = visitor.post(f"{FLEX}/capabilities/register", registration)
 
     # Then it is refused at both places, with the remedy, and the registry knows nothing of it
     assert reply.status_code == 422
     assert pointers(reply) == {"/endpoint/url", "/endpoint/secret"}
     assert "FLEX_AGENT_HOSTS" in reply.text
-    assert visitor.get(f"{FLEX}/capabilities/{writer_registration()['capabilityId']}").status_code == 404
+    assert visitor.get(f"{FLEX}/capabilities/yard.stranger").status_code == 404
 
 
 def test_the_secret_of_an_endpoint_is_never_shown(visitor: Visitor, agent: RemoteAgent, run_with: Run) -> None:

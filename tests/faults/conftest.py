@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 from collections.abc import Iterator
 
 import psutil
@@ -53,7 +54,10 @@ def promises_are_kept(request: pytest.FixtureRequest) -> Iterator[None]:
         crew, errors = request.getfixturevalue("crew"), request.getfixturevalue("expected_errors")
         read = {member.log: member.log.stat().st_size for member in crew.members}
         yield
-        assert_crew_is_sound(crew, read, errors)
+        try:
+            assert_crew_is_sound(crew, read, errors)
+        finally:
+            end_what_was_left(crew)
     elif "loop" in used:
         request.getfixturevalue("loop")
         yield
@@ -75,9 +79,17 @@ def assert_crew_is_sound(crew: Crew, read: dict[object, int], expected_errors: s
         wrong.extend(told_wrongly(member, read.get(member.log, 0), expected_errors))
     wrong.extend(f"I9 {member.name} {member.process.pid} was left" for member in crew.members if is_left(member))
     ours = {member.process.pid for member in crew.members}
-    children = [child for child in psutil.Process().children() if "celery" in " ".join(child.cmdline())]
-    wrong.extend(f"I9 nobody knows process {child.pid}" for child in children if child.pid not in ours)
+    children = [child.pid for child in psutil.Process(crew.nursery.pid).children()]
+    wrong.extend(f"I9 nobody knows process {pid}" for pid in children if pid not in ours)
     assert not wrong, "\n".join(wrong)
+
+
+def end_what_was_left(crew: Crew) -> None:
+    """End what a test that failed has left, so that no worker of it takes a message of the next one."""
+    for member in crew.members:
+        if is_left(member):
+            member.send(signal.SIGKILL)
+            member.process.wait()
 
 
 def is_left(member: Member) -> bool:
@@ -104,4 +116,3 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "crew" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.faults)
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))

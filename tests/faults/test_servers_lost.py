@@ -14,7 +14,7 @@ import httpx2
 import pytest
 import redis
 
-from app.client import ClientError, ServerUnreachableError
+from app.client import ClientError, FlexClient, ServerUnreachableError
 from app.programs import wait_until
 from tests.support.crew import Crew, Member
 from tests.support.invariants import History, assert_sound
@@ -147,6 +147,39 @@ def test_a_postgres_that_was_away_lost_nothing_that_was_acknowledged(crew: Crew,
     assert history.broken(logs) == []
     assert {operation.told for operation in history.of("refused")} == {503}
     assert worker.alive
+
+
+def test_a_message_that_met_no_database_comes_back_by_itself(crew: Crew) -> None:
+    """Seen to fail with `_hand_back` taken out of `FlexTask`: the worker has swallowed the message, nobody plans."""
+    # Given a run whose message waits for a worker, and no sweep that would publish it again
+    member = crew.worker()
+    assert wait_until(lambda: " ready." in member.said(), 30)
+    member.send(signal.SIGSTOP)
+    crew.control.send(signal.SIGSTOP)
+    try:
+        with crew.client() as client, closing(redis.Redis.from_url(crew.servers.redis_url)) as queues:
+            run_id = client.start_run(example("linkedin"))["runId"]
+            # When the worker takes it while Postgres is away
+            crew.servers.kill("postgres")
+            member.send(signal.SIGCONT)
+            assert wait_until(lambda: queues.llen("flex:nodes") == 0, 30)
+            assert wait_until(lambda: member.said().count("database_unavailable") > 1, 30)
+            crew.servers.start("postgres")
+            # Then the same worker takes it again, and the run completes
+            assert wait_until(lambda: ended(client, run_id), 30)
+            assert_sound(list(client.events(run_id)))
+    finally:
+        crew.control.send(signal.SIGCONT)
+        member.send(signal.SIGKILL)
+        member.process.wait()
+
+
+def ended(client: FlexClient, run_id: str) -> bool:
+    """Tell whether a run has completed, as far as the server can say at the moment."""
+    try:
+        return bool(client.run(run_id)["run"]["status"] == "completed")
+    except ClientError:
+        return False
 
 
 def begin_run(crew: Crew, history: History) -> bool:

@@ -4,35 +4,24 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from app.programs import wait_until
-from models.settings import child_environ
+from tests.support.command_line import Flex
 from tests.support.stack import ROOT, SETTINGS, Stack
 
-Flex = Callable[..., subprocess.CompletedProcess[str]]
 LINKEDIN = str(ROOT / "docs" / "examples" / "linkedin.json")
 
 
 @pytest.fixture
-def flex(stack: Stack, tmp_path: Path) -> Flex:
+def flex(stack: Stack, command_line: Flex) -> Flex:
     """Run `flex` as a person in the stack's data folder would, from a folder of his own."""
 
     def run(*arguments: str, stdin: str | None = None, **environ: str) -> subprocess.CompletedProcess[str]:
-        surroundings = {**SETTINGS, "FLEX_DATA_DIR": str(stack.folder / "data"), **environ}
-        return subprocess.run(
-            [sys.executable, "-m", "app.cli", *arguments],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-            cwd=tmp_path,
-            env=child_environ({**surroundings, "PYTHONPATH": str(ROOT)}),
+        return command_line(
+            *arguments, stdin=stdin, **{**SETTINGS, "FLEX_DATA_DIR": str(stack.folder / "data"), **environ}
         )
 
     return run

@@ -22,8 +22,6 @@ from models.settings import child_environ
 from tests.support.servers import make_data_dir
 from tests.support.stack import ROOT, SETTINGS, example, run_to_end
 
-pytestmark = pytest.mark.xdist_group("stack")
-
 
 @pytest.fixture
 def data_dir() -> Iterator[Path]:

@@ -1,7 +1,8 @@
 """Break things at random while runs go on, then hold every run against the promises.
 
 `python -m tests.support.chaos --minutes 5 [--seed N] [--pause 5-40]` starts all processes on servers of its own, keeps
-runs in flight, breaks something every few seconds, and prints its seed first, what it did as it does it, and the
+runs in flight (plain ones, some that are planned anew, some that ask a person, who answers), breaks something every few
+seconds, and prints its seed first, what it did as it does it, and the
 verdict at the end. Exit code 1 means that a promise was broken.
 """
 
@@ -17,6 +18,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from app.client import ClientError, FlexClient
 from app.programs import wait_until
@@ -27,6 +29,7 @@ from tests.support.stack import example
 
 IN_FLIGHT = 12
 SETTLE_SECONDS = 90
+WRITER = "ContentGeneratorAgent.linkedinVariants"
 FREEZE_SECONDS = 4.0
 
 
@@ -46,6 +49,7 @@ class Chaos:
     def __init__(self, crew: Crew, seed: int) -> None:
         self.crew = crew
         self.random = random.Random(seed)
+        self.choices = random.Random(seed)  # the submitting thread's own, so that faults stay those of the seed
         self.history = History()
         self.over = threading.Event()
         self.workers = [crew.worker(FLEX_FAULT="before_effect:sleep=0.2"), crew.worker()]
@@ -81,7 +85,13 @@ class Chaos:
         wrong: list[str] = []
         with self.crew.client() as client:
             waiting = set(self.history.acknowledged)
-            wait_until(lambda: not waiting.difference_update(_ended(client, waiting)) and not waiting, SETTLE_SECONDS)
+
+            def settled() -> bool:
+                _answer(client)
+                waiting.difference_update(_ended(client, waiting))
+                return not waiting
+
+            wait_until(settled, SETTLE_SECONDS)
             wrong.extend(f"{run_id} has not ended: {client.run(run_id)['run']}" for run_id in sorted(waiting))
             for run_id in set(self.history.acknowledged) - waiting:
                 try:
@@ -94,12 +104,13 @@ class Chaos:
         return wrong
 
     def _submit(self) -> None:
-        envelope = example("linkedin")
+        envelopes = [example("linkedin"), example("blog"), without_a_way(), below_the_minimum()]
         while not self.over.is_set():
             try:
                 with self.crew.client() as client:
+                    _answer(client)
                     if _moving(client) < IN_FLIGHT:
-                        self.history.acknowledged.append(client.start_run(envelope)["runId"])
+                        self.history.acknowledged.append(client.start_run(self.choices.choice(envelopes))["runId"])
                         continue
             except ClientError:
                 self.history.refused += 1
@@ -166,6 +177,27 @@ def main() -> int:
         _say(f"BROKEN {line}")
     _say("every promise held" if not wrong else f"{len(wrong)} promises broken")
     return 1 if wrong else 0
+
+
+def without_a_way() -> dict[str, Any]:
+    """Return an envelope with a route that does not fit, so that its run is planned anew."""
+    routing = {"routes": [{"to": WRITER, "if": "facets.planKnobs.hookIntensity > 2"}]}
+    return {**example("linkedin"), "policies": {"planner": {"directives": {"routing": routing}}}}
+
+
+def below_the_minimum() -> dict[str, Any]:
+    """Return an envelope that nobody is good enough for, so that its run asks and is planned anew with each answer."""
+    return {**example("linkedin"), "policies": {"planner": {"directives": {"minimumScore": 0.9}}}}
+
+
+def _answer(client: FlexClient) -> None:
+    """Take the candidate that each open question names."""
+    for entry in client.pending_requests():
+        try:
+            client.answer(entry["pendingRequest"]["id"], {"selectedOptionId": "choose"})
+        except ClientError as error:
+            if error.status not in {404, 409}:
+                raise
 
 
 def _ended(client: FlexClient, run_ids: set[str]) -> set[str]:

@@ -14,19 +14,34 @@ from app.client import FlexClient, ServerUnreachableError
 from app.programs import wait_until
 from models.settings import child_environ
 from tests.support.servers import OwnServers
+from tests.support.warm import NOWHERE, Nursery, WarmProcess
 
 ROOT = Path(__file__).parents[2]
 CELERY = (sys.executable, "-m", "celery", "-A", "tasks.celery_app:celery")
 QUIET = ("--without-mingle", "--without-gossip")
+IMPORTED_BEFORE = (
+    *("celery.bin.celery", "celery.apps.beat", "celery.apps.worker", "celery.concurrency.thread"),
+    *("kombu.transport.redis", "openai.resources.chat", "sqlalchemy.dialects.postgresql.psycopg2"),
+    *("planner.assembly.assemble", "planner.envelope", "planner.progress.steps"),
+)
+"""What workers import and what is the same in each; `models` and `tasks` hold names of processes and are not."""
 
 
 class Member:
     """One process, which a test may kill, freeze or wait for."""
 
-    def __init__(self, name: str, command: tuple[str, ...], environ: dict[str, str], folder: Path) -> None:
+    def __init__(
+        self, name: str, command: tuple[str, ...], environ: dict[str, str], folder: Path, nursery: Nursery
+    ) -> None:
         self.name = name
         self.command = command
         self.log = folder / f"{name}.log"
+        self.log.touch()
+        self.process: subprocess.Popen[bytes] | WarmProcess
+        if command[:3] == CELERY[:3]:
+            files = (NOWHERE, str(self.log), str(self.log))
+            self.process = nursery.start("celery", *command[3:], environ=environ, files=files)
+            return
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
                 command, cwd=ROOT, env=child_environ(environ), stdout=output, stderr=subprocess.STDOUT
@@ -52,6 +67,7 @@ class Crew:
 
     def __init__(self, folder: Path, **settings: str) -> None:
         self.folder = folder
+        self.nursery = Nursery(*IMPORTED_BEFORE)
         self.servers = OwnServers(folder / "servers")
         self.port = _free_port()
         self.settings = {
@@ -81,13 +97,24 @@ class Crew:
         self.beat = self.start("beat", *CELERY, "beat", "--schedule", schedule, "--pidfile=")
         assert wait_until(self._answers, 60), self.web.said()
 
-    def worker(self, **settings: str) -> Member:
+    def worker(self, *, threads: int = 8, **settings: str) -> Member:
         """Start one more worker for `nodes` and `bulk`."""
-        options = ("-Q", "nodes,bulk", "-P", "threads", "-c", "8", "-E", "-n", f"w{len(self.members)}@%h", *QUIET)
+        options = (
+            "-Q",
+            "nodes,bulk",
+            "-P",
+            "threads",
+            "-c",
+            str(threads),
+            "-E",
+            "-n",
+            f"w{len(self.members)}@%h",
+            *QUIET,
+        )
         return self.start("worker", *CELERY, "worker", *options, **settings)
 
     def start(self, name: str, *command: str, **settings: str) -> Member:
-        member = Member(name, command, {**self.settings, **settings}, self.folder)
+        member = Member(name, command, {**self.settings, **settings}, self.folder, self.nursery)
         self.members.append(member)
         return member
 
@@ -99,6 +126,7 @@ class Crew:
             if member.alive:
                 member.send(signal.SIGKILL)
             member.process.wait()
+        self.nursery.stop()
         self.servers.stop()
 
     def _run(self, *command: str) -> None:

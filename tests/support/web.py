@@ -22,7 +22,7 @@ from app import create_app
 from models.catalogue import catalogue
 from models.database import engine
 from models.events.bus import live_bus
-from models.repositories import capabilities
+from models.repositories import capabilities, measured
 from models.settings import child_environ, get_settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,6 +37,7 @@ def forget_process() -> None:
     for cached in CACHES:
         cached.cache_clear()
     capabilities._snapshots.forget()
+    measured._kept.forget()
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ def _people() -> Select[Any]:
         select(
             requests.kind,
             requests.purpose,
-            func.count().label("amount"),
+            func.count().filter(requests.status != "waiting").label("amount"),
             func.count().filter(requests.status == "resolved").label("resolved"),
             func.count(refused.c.request_id).label("rejected"),
             func.count().filter(is_open).label("open"),

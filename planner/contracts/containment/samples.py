@@ -155,11 +155,11 @@ class _Reader:
     def _read_class(self) -> str:
         negated = self.text.startswith("^", self.at)
         self.at += negated
-        found = ""
+        found: list[str] = []
         while self.at < len(self.text) and (self.text[self.at] != "]" or not found):
             if span := _RANGE.match(self.text, self.at):
                 first, last = (_single(end) for end in (span[1], span[2]))
-                found += "".join(map(chr, range(ord(first), min(ord(last), ord(first) + 100) + 1)))
+                found.append("".join(map(chr, range(ord(first), min(ord(last), ord(first) + 100) + 1))))
                 self.at = span.end()
                 continue
             character = self.text[self.at]
@@ -167,9 +167,12 @@ class _Reader:
             if character == "[":
                 # [:alpha:] and its like are one character, not a list.
                 raise _UnreadableError
-            found += self._read_escape() if character == "\\" else character
+            found.append(self._read_escape() if character == "\\" else character)
         self._expect("]")
-        return "".join(c for c in _PRINTABLE if c not in found) if negated else found
+        listed = "".join(found)
+        # One of each part comes first: what tells two patterns apart is often the last character that one takes.
+        firsts = "".join(part[:1] for part in found)
+        return "".join(c for c in _PRINTABLE if c not in listed) if negated else firsts + listed
 
     def _read_escape(self) -> str:
         if self.at >= len(self.text):

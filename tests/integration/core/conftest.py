@@ -11,7 +11,7 @@ import structlog
 from models.catalogue import catalogue
 from models.database import engine
 from models.events.bus import live_bus
-from models.repositories import capabilities
+from models.repositories import capabilities, measured
 from models.settings import get_settings
 from tests.support.loop import Loop
 
@@ -23,6 +23,7 @@ def forget_process() -> None:
     for cached in (engine, get_settings, live_bus, catalogue):
         cached.cache_clear()
     capabilities._snapshots.forget()
+    measured._kept.forget()
 
 
 @pytest.fixture

@@ -90,6 +90,20 @@ def test_a_silent_capability_is_inactive_until_it_is_heard_again() -> None:
     assert active() == {WRITER}
 
 
+def test_a_late_heartbeat_does_not_bring_back_what_was_deregistered() -> None:
+    register(heartbeat={"intervalSeconds": 30})
+    with open_unit() as unit:
+        unit.capabilities.deactivate(WRITER)
+    with open_unit() as unit, pytest.raises(CapabilityNotFoundError):
+        unit.capabilities.heartbeat(WRITER)
+    with open_unit() as unit:
+        assert unit.capabilities.get(WRITER).status == "inactive"
+    # And registering again does
+    assert register(heartbeat={"intervalSeconds": 30}).status == "active"
+    with open_unit() as unit:
+        assert unit.capabilities.heartbeat(WRITER).status == "active"
+
+
 def test_a_heartbeat_keeps_a_capability_alive() -> None:
     register(heartbeat={"intervalSeconds": 30, "timeoutSeconds": 40})
     for _ in range(3):

@@ -8,13 +8,14 @@ import pytest
 
 from models.unit_of_work import open_unit
 from planner.contracts.json_schema import validator_for
-from planner.plan.codec import plan_from_json
+from planner.progress.replanning import Reason, Replanning
 from policies.errors import InvalidInputError
+from tasks import dispatch
 from tests.support.envelopes import NEVER_ASK, VARIANT, linkedin_envelope
 from tests.support.goldens import WRITER
 from tests.support.invariants import assert_sound
 from tests.support.loop import Frame, Loop, dies, gives
-from tests.support.planning import like
+from tests.support.planning import like, plan_for
 
 BRIEFING = "StrategyManagerAgent.briefing"
 BRIEF = {"angle": "The yard", "keyPoints": ["Boats that last"]}
@@ -264,13 +265,9 @@ def test_stop_may_be_chosen_like_any_option(without_writer: Loop) -> None:
     assert without_writer.run(run_id).reason == "rejected"
 
 
-def score_of(loop: Loop, capability_id: str) -> float:
-    """Return the score of the capability in a plan that a run was given."""
-    run_id = loop.submit(linkedin_envelope())
-    loop.drain()
-    with open_unit(None) as unit:
-        plan = plan_from_json(unit.plans.get(run_id, 1))
-    return float(next(n.score["total"] for n in plan.nodes if n.capability_id == capability_id))
+def lowest_score() -> float:
+    """Return the lowest score in the plan of the envelope, as long as nothing has been measured."""
+    return min(float(node.score["total"]) for node in plan_for(linkedin_envelope()).nodes if node.score)
 
 
 def with_minimum(score: float) -> dict[str, Any]:
@@ -279,23 +276,22 @@ def with_minimum(score: float) -> dict[str, Any]:
 
 def test_at_the_minimum_score_nobody_is_asked_and_just_below_it_a_person_is(loop: Loop) -> None:
     # Given a registry in which the strategist has the lowest score
-    lowest = min(score_of(loop, BRIEFING), score_of(loop, WRITER))
-    # Then at that score the run completes
-    at = loop.submit(with_minimum(lowest))
-    assert loop.settle(at).status == "completed"
-    # And just below it, it asks, naming the candidate, its score and the minimum
+    lowest = lowest_score()
+    # Then just below it a run asks, naming the candidate, its score and the minimum
     run_id, request = ask_about(loop, with_minimum(lowest + 0.0001))
     fallback = the_frame(loop, run_id, "plan_fallback")["payload"]
     assert fallback["reason"] == "below_minimum_score"
     assert fallback["best"]["score"] == lowest
     assert fallback["minimumScore"] == round(lowest + 0.0001, 4)
     assert [option["id"] for option in request["payload"]["options"]] == ["supply", "choose", "stop"]
+    # And at that score it completes
+    assert loop.settle(loop.submit(with_minimum(lowest))).status == "completed"
 
 
 @pytest.mark.parametrize("answer", [{"selectedOptionId": "choose"}, {"approved": True}])
 def test_a_candidate_below_the_minimum_is_used_when_a_person_says_so(loop: Loop, answer: dict[str, Any]) -> None:
     # Given a run that asks about its best candidate
-    lowest = min(score_of(loop, BRIEFING), score_of(loop, WRITER))
+    lowest = lowest_score()
     run_id, request = ask_about(loop, with_minimum(lowest + 0.0001))
     chosen = request["originAgent"]
     # When a person chooses it anyway
@@ -335,6 +331,42 @@ def test_an_answer_that_says_none_of_the_options_is_refused_at_its_place(
     assert len(without_writer.requests(run_id)) == 1
 
 
+def test_an_operator_has_a_run_planned_anew_when_somebody_can_do_what_was_asked_for(without_writer: Loop) -> None:
+    # Given a run that asks for posts, and a writer that has been registered since
+    run_id, request = ask_about(without_writer, linkedin_envelope())
+    register(like(WRITER, capability_id="yard.Writer"))
+    # When an operator has it planned anew
+    operator_replans(without_writer, run_id)
+    run = without_writer.settle(run_id)
+    # Then the writer writes, and the question is closed
+    frames = without_writer.frames(run_id)
+    assert_sound(frames)
+    assert (run.status, run.plan_version) == ("completed", 2)
+    assert the_frame(without_writer, run_id, "plan_updated")["payload"]["trigger"]["details"]["note"] == "go on"
+    with open_unit(None) as unit:
+        assert [r["status"] for r in unit.hitl.of_run(run_id) if r["id"] == request["id"]] == ["cancelled"]
+
+
+def test_a_plan_made_anew_that_does_nothing_new_is_refused_and_the_run_goes_on_as_before(without_writer: Loop) -> None:
+    run_id, request = ask_about(without_writer, linkedin_envelope())
+    operator_replans(without_writer, run_id)
+    without_writer.drain()
+    (rejected,) = (f["payload"] for f in without_writer.told(run_id, "plan_rejected"))
+    assert [d["code"] for d in rejected["diagnostics"]] == ["plan_not_new"]
+    # Then the same question still waits for its answer
+    run = without_writer.run(run_id)
+    assert (run.status, run.plan_version) == ("awaiting_hitl", 1)
+    assert [r["id"] for r in without_writer.requests(run_id)] == [request["id"]]
+    without_writer.answer(run_id, output={"copyVariants": [POST, POST]})
+    assert without_writer.settle(run_id).status == "completed"
+
+
+def operator_replans(loop: Loop, run_id: str) -> None:
+    with open_unit("default") as unit:
+        assert unit.planning.request(unit.runs.lock(run_id), Replanning(Reason.OPERATOR, details={"note": "go on"}))
+        unit.on_commit(lambda: dispatch.advance_run(run_id))
+
+
 def test_where_fallback_is_forbidden_nobody_is_asked(without_writer: Loop) -> None:
     run_id = without_writer.submit(linkedin_envelope(policies=NEVER_ASK))
     without_writer.drain()
@@ -342,7 +374,7 @@ def test_where_fallback_is_forbidden_nobody_is_asked(without_writer: Loop) -> No
 
 
 def test_an_answer_given_twice_plans_anew_once(loop: Loop) -> None:
-    lowest = min(score_of(loop, BRIEFING), score_of(loop, WRITER))
+    lowest = lowest_score()
     run_id, _ = ask_about(loop, with_minimum(lowest + 0.0001))
     loop.answer(run_id, selectedOptionId="choose")
     # When the message about the answer comes three times
@@ -360,3 +392,19 @@ def test_a_run_that_is_cancelled_while_it_is_planned_anew_stays_cancelled(loop: 
     run = loop.settle(run_id)
     assert_sound(loop.frames(run_id), status="cancelled")
     assert (run.status, run.plan_version) == ("cancelled", 1)
+
+
+def test_work_that_is_done_is_kept_although_a_better_capability_has_come(loop: Loop) -> None:
+    # Given a strategist that has returned directions, and a better one that was registered meanwhile
+    def improve(bundle: Any, cancel: Any) -> Any:
+        with open_unit("default") as unit:
+            unit.capabilities.register(like(BRIEFING, capability_id="yard.Strategist", input_traits={}))
+        return gives(**BRIEFED, strategicDirections=DIRECTIONS)(bundle, cancel)
+
+    loop.agents.on("briefing", improve)
+    preferring = {"planner": {"selection": {"prefer": ["yard.Strategist"]}}}
+    run_id = loop.submit(free_envelope(policies=preferring))
+    run = loop.settle(run_id)
+    # Then the new version keeps what the first one did
+    assert (run.status, run.plan_version) == ("completed", 2)
+    assert set(nodes_of_kind(loop, run_id, "structuring").items()) == {("briefing", "completed")}

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from models.errors import AlreadyResolvedError, HitlRequestNotFoundError, InvalidRunStateError
+from models.settings import get_settings
 from models.unit_of_work import open_unit
 from policies.errors import InvalidInputError
-from tests.support.factories import make_chain
-from tests.support.loop import Loop, gives, run_together
+from tasks.agents.base import AgentResult, HitlAsk
+from tests.support.factories import make_chain, make_diamond
+from tests.support.loop import Loop, Step, gives, run_together
 
 
 @pytest.fixture
@@ -26,6 +28,10 @@ def run_id(loop: Loop) -> str:
 def request_id(loop: Loop, run_id: str) -> str:
     (request,) = loop.requests(run_id)
     return str(request["id"])
+
+
+def asks(question: str) -> Step:
+    return lambda _bundle, _cancel: AgentResult({}, hitl=HitlAsk("clarify", question))
 
 
 def resolve(request_id: str, *responses: dict[str, Any], operator: str = "op-1", **more: Any) -> dict[str, Any]:
@@ -118,3 +124,74 @@ def test_an_answer_and_a_cancel_at_once_leave_one_course(loop: Loop, run_id: str
     types = [frame["type"] for frame in loop.frames(run_id)]
     assert types.count("complete") == 1
     assert types[-1] == "complete"
+
+
+BRANCHES = tuple("abcde")
+
+
+@pytest.fixture
+def crowded(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A run of whose five branches each needs a person, and which may have two open requests."""
+    monkeypatch.setenv("HITL_MAX_REQUESTS", "2")
+    get_settings.cache_clear()
+    for branch in BRANCHES:
+        loop.agents.on(branch, gives(), gives())
+    found = loop.install(make_diamond(BRANCHES))
+    assert loop.settle(found).status == "awaiting_hitl"
+    return found
+
+
+def test_no_more_requests_are_open_than_may_be_and_the_others_take_their_turn(loop: Loop, crowded: str) -> None:
+    """Seen to fail with `waits = False` in `ask`: five are open at once."""
+    answered: list[str] = []
+    while open_requests := loop.requests(crowded):
+        # Then never more than two are put to people, and each has been told of
+        assert len(open_requests) == min(2, len(BRANCHES) - len(answered))
+        told = [f["payload"]["request"]["id"] for f in loop.told(crowded, "hitl_request")]
+        assert told == [*answered, *(request["id"] for request in open_requests)]
+        # And when one is answered, the next takes its place
+        first = open_requests[0]
+        resolve(first["id"], {"output": {f"{first['pendingNodeId']}_text": "by hand"}})
+        answered.append(first["id"])
+        loop.settle(crowded)
+    # And all were asked once, whereupon the run completes
+    assert len(answered) == len(set(answered)) == len(BRANCHES)
+    assert loop.run(crowded).status == "completed"
+
+
+def test_a_request_that_waits_for_its_turn_cannot_be_answered_and_ends_with_its_run(loop: Loop, crowded: str) -> None:
+    with open_unit() as unit:
+        waiting = [request["id"] for request in unit.hitl.of_run(crowded) if request["status"] == "waiting"]
+        assert len(waiting) == 3
+        assert len(unit.hitl.pending()) == 2
+    for request_id in waiting:
+        with pytest.raises(HitlRequestNotFoundError):
+            resolve(request_id, {"output": {"c_text": "by hand"}})
+    loop.cancel(crowded)
+    assert loop.settle(crowded).status == "cancelled"
+    with open_unit() as unit:
+        assert {request["status"] for request in unit.hitl.of_run(crowded)} == {"cancelled"}
+
+
+def test_an_agent_that_asks_again_gets_no_old_answer_while_it_waits_for_its_turn(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seen to fail with requests that wait left out of `open_states`: the first answer is taken for the second."""
+    # Given two branches whose agents ask a person, one of them twice, and room for one request
+    monkeypatch.setenv("HITL_MAX_REQUESTS", "1")
+    get_settings.cache_clear()
+    loop.agents.on("left", asks("Which tone?"), asks("Which length?"))
+    loop.agents.on("right", asks("Which tone?"))
+    run_id = loop.install(make_diamond())
+    loop.settle(run_id)
+    # When each request is answered as it comes
+    asked = []
+    while open_requests := loop.requests(run_id):
+        (request,) = open_requests
+        asked.append((request["pendingNodeId"], request["operatorPrompt"]))
+        resolve(request["id"], {"freeform": f"answer {len(asked)}"})
+        loop.settle(run_id)
+    # Then every question was put once, and each agent ran once more for each of its answers
+    assert sorted(asked) == [("left", "Which length?"), ("left", "Which tone?"), ("right", "Which tone?")]
+    assert [len(bundle.clarifications) for bundle in loop.agents.attempts("left")] == [0, 1, 2]
+    assert loop.run(run_id).status == "completed"

@@ -213,6 +213,33 @@ def test_a_finished_run_cannot_be_cancelled(client: FlaskClient, new_run: str) -
     assert reply.get_json()["runId"] == new_run
 
 
+def test_planning_anew_is_accepted_once_and_again(client: FlaskClient, new_run: str) -> None:
+    address = f"{FLEX}/runs/{new_run}/replan"
+    # Given a run that has no plan yet, and is being planned anyway
+    assert client.post(address).get_json()["status"] == "pending"
+    # When it moves
+    with open_unit(None) as unit:
+        unit.runs.lock(new_run)
+        unit.runs.change(new_run, status="running")
+    # Then it is planned anew, once
+    first = client.post(address, json={"note": "a new writer is there", "operator": {"id": "ada"}})
+    assert (first.status_code, first.get_json()["status"]) == (202, "planning")
+    assert client.post(address).status_code == 202
+    with open_unit(None) as unit:
+        run = unit.runs.get(new_run)
+    assert run.epoch == 2
+    assert run.replan == {
+        "reason": "operator",
+        "details": {"operator": {"id": "ada"}, "note": "a new writer is there"},
+    }
+
+
+def test_a_finished_run_cannot_be_planned_anew(client: FlaskClient, new_run: str) -> None:
+    end(new_run)
+    reply = client.post(f"{FLEX}/runs/{new_run}/replan")
+    assert (reply.status_code, reply.get_json()["code"]) == (409, "invalid_run_state")
+
+
 def test_an_operators_body_is_checked(client: FlaskClient, new_run: str) -> None:
     reply = client.post(f"{FLEX}/runs/{new_run}/cancel", json={"note": 5, "why": "x"})
     assert reply.status_code == 422

@@ -58,6 +58,7 @@ def test_each_mutation_leaves_one_row_with_who_and_from_where(
     with client.post(f"{FLEX}/run.stream", json=envelope, headers=headers) as stream:
         streamed = stream.headers["X-Run-Id"]
     client.post(f"{FLEX}/hitl/resolve", json=answer, headers=headers)
+    client.post(f"{FLEX}/runs/{made}/replan", json={"operator": operator}, headers=headers)
     client.post(f"{FLEX}/runs/{made}/cancel", json={"operator": operator}, headers=headers)
     client.post(f"{FLEX}/capabilities/register", json=writer_registration(), headers=headers)
     client.patch(f"{FLEX}/capabilities/{capability_id}", headers=headers)
@@ -68,6 +69,7 @@ def test_each_mutation_leaves_one_row_with_who_and_from_where(
         ("createRun", made, 202),
         ("streamRun", streamed, 202),
         ("resolveHitl", request_id, 200),
+        ("replanRun", made, 202),
         ("cancelRun", made, 202),
         ("registerCapability", capability_id, 200),
         ("beatCapability", capability_id, 200),
@@ -85,7 +87,8 @@ def test_each_mutation_leaves_one_row_with_who_and_from_where(
     for row in rows():
         assert (row["keyId"], row["keyPrefix"]) == (key.key_id, key.prefix)
         assert (row["peer"], row["correlationId"]) == ("127.0.0.1", "order-66")
-    assert [row["operator"] for row in rows() if row["operation"] in {"resolveHitl", "cancelRun"}] == [operator] * 2
+    by_people = {"resolveHitl", "replanRun", "cancelRun"}
+    assert [row["operator"] for row in rows() if row["operation"] in by_people] == [operator] * 3
     assert token not in str(rows())
 
 

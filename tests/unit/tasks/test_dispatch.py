@@ -63,7 +63,7 @@ def test_one_lane_is_one_task_that_names_its_nodes() -> None:
     assert canvas["task"] == "tasks.walk_lane"
     assert canvas.kwargs == {"run_id": RUN, "epoch": 3, "node_ids": ["a", "b"]}
     assert canvas.options["queue"] == "nodes"
-    assert canvas.options["headers"] == {"correlation_id": "c-1"}
+    assert canvas.options["headers"] == {dispatch.CORRELATION: "c-1"}
     assert canvas.immutable
 
 
@@ -135,7 +135,7 @@ def test_a_message_carries_ids_and_nothing_else(sent: list[dict[str, Any]]) -> N
     ]
     queues = [message["properties"]["delivery_info"]["routing_key"] for message in sent]
     assert queues == ["nodes", "nodes", "control", "bulk", "nodes"]
-    assert sent[0]["headers"]["correlation_id"] == "c-1"
+    assert sent[0]["headers"][dispatch.CORRELATION] == "c-1"
 
 
 def test_flower_sees_the_node_ids_of_a_task(sent: list[dict[str, Any]]) -> None:

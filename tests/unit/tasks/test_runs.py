@@ -8,7 +8,7 @@ import pytest
 from celery.app.trace import build_tracer
 
 from models.errors import DatabaseUnavailableError
-from tasks import runs
+from tasks import base, runs
 from tasks.celery_app import celery
 from tasks.walk import Walked
 
@@ -90,9 +90,10 @@ def test_a_database_that_is_away_is_no_broken_lane(worker: Worker, monkeypatch: 
         raise DatabaseUnavailableError
 
     monkeypatch.setattr(runs, "walk", away)
+    monkeypatch.setattr(base, "SECONDS_BETWEEN_HANDS", 0.0)
     worker.run(runs.walk_lane, **IDS)
     assert worker.failed == []
-    assert worker.published == []
+    assert worker.published == [("tasks.walk_lane", IDS)]
 
 
 def test_the_control_worker_never_keeps_a_lane(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,12 +56,22 @@ def test_a_new_version_keeps_what_is_finished() -> None:
     assert view.version == 2
     assert view.rows["briefing"].state == "completed"
     assert view.rows["write~b"].state == "pending"
+    # And what follows what is that of the new version
+    assert view.rows["write~a"].after == ()
 
 
 def test_a_frame_is_one_line_of_plain_text() -> None:
     assert describe(frame("plan_generated", 3, plan=PLAN)) == "   3 plan_generated version 1, 3 nodes"
     assert describe(frame("node_complete", 5, "write~a", durationMs=12)) == "   5 node_complete write~a in 12 ms"
     assert describe(frame("complete", 9, status="failed", reason="no_plan")) == "   9 complete failed no_plan"
+    updated = frame("plan_updated", 4, version=2, nodes=[], trigger={"reason": "upstream_output"})
+    assert describe(updated) == "   4 plan_updated version 2 because of upstream_output, 0 nodes"
+    branches = [{"label": "a"}, {"label": "b"}]
+    branch = frame("plan_branch", 5, "branch", reason="directive", branches=branches)
+    assert describe(branch) == "   5 plan_branch branch into a, b because of directive"
+    assert describe(frame("plan_fallback", 5, "ask", reason="no_candidate")).endswith("ask no_candidate")
+    rejected = frame("plan_rejected", 6, diagnostics=[{"message": "nobody makes it"}])
+    assert describe(rejected) == "   6 plan_rejected nobody makes it"
     errors = [{"pointer": "/headline", "message": "is too short"}]
     assert describe(frame("validation_error", 6, "w", errors=errors)).endswith("w /headline: is too short")
 
@@ -131,3 +141,18 @@ def test_a_terminal_gets_a_table_and_a_pipe_gets_tabs() -> None:
 
     assert "briefing" in screen.file.getvalue()  # type: ignore[attr-defined] - a StringIO
     assert pipe.file.getvalue() == "r1\t[running]\n"  # type: ignore[attr-defined] - a StringIO
+
+
+def test_the_view_knows_what_is_asked_until_it_is_answered() -> None:
+    view = RunView()
+    view.take(frame("plan_generated", plan=PLAN))
+    view.take(frame("hitl_request", node="briefing", request={"id": "hitl_1", "payload": {"kind": "approval"}}))
+    assert (list(view.asked), view.rows["briefing"].state) == (["hitl_1"], "awaiting_hitl")
+    view.take(frame("hitl_resolved", node="briefing", request={"id": "hitl_1"}))
+    assert view.asked == {}
+
+
+def test_a_question_to_a_person_is_not_shown_as_built_in() -> None:
+    view = RunView()
+    view.take(frame("plan_generated", plan={"version": 1, "nodes": [{"id": "ask", "kind": "fallback"}], "edges": []}))
+    assert view.rows["ask"].capability == "a person"

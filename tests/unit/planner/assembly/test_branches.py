@@ -8,8 +8,10 @@ import pytest
 
 from planner.assembly.branches import divide_instructions, share_out
 from planner.assembly.diagnostics import PlanRejectedError
+from planner.assembly.explain import plan_cost
 from planner.plan.graph import PlanGraph
-from tests.support.planning import linkedin, object_contract, plan_for, variants
+from tests.support.goldens import WRITER, planner
+from tests.support.planning import json_contract, like, linkedin, object_contract, plan_for, variants, with_capabilities
 
 ARTICLE = {"type": "object", "required": ["title", "body"], "properties": {"title": {}, "body": {}}}
 BLOG: dict[str, Any] = {"inputs": {"channel": "blog", "variantCount": None}}
@@ -96,3 +98,54 @@ def test_references_reach_the_writers_resolved() -> None:
     # Then
     items = plan.node("linkedinVariants~a").output_schema["properties"]["copyVariants"]["items"]
     assert items["properties"]["headline"]["minLength"] == 9
+
+
+DIVERSE = planner(optimisation={"objective": "diversity"})
+
+
+def writers_of(plan: PlanGraph) -> list[str | None]:
+    return [node.capability_id for node in plan.nodes if node.kind == "execution"]
+
+
+def test_under_diversity_each_branch_is_another_capabilitys_work_while_there_are_any() -> None:
+    # Given three writers that make the same of the same
+    bold, calm = like(WRITER, capability_id="B.Bold"), like(WRITER, capability_id="C.Calm")
+    found = with_capabilities(bold, calm)
+    three = linkedin(json_contract(variants(4, 4)), inputs={"variantCount": 4}, policies=DIVERSE)
+    # When
+    plan, plain = plan_for(three, found), plan_for(three | {"policies": {}}, found)
+    # Then the best is first, each works once before one works twice, and all are reviewed
+    assert set(writers_of(plan)[:3]) == {WRITER, "B.Bold", "C.Calm"}
+    assert writers_of(plan)[3] == writers_of(plan)[0]
+    assert len(set(writers_of(plain))) == 1
+    assert sum(node.kind == "validation" for node in plan.nodes) == 4
+    told = "The objective is diversity, so the branches are the work of different capabilities."
+    assert all(told in node.rationale for node in plan.nodes if node.kind == "execution")
+    assert not any(told in node.rationale for node in plain.nodes)
+    # And nobody is said to have lost against whom it works beside
+    names = set(writers_of(plan))
+    assert not any(
+        r["capabilityId"] in names for n in plan.nodes if n.kind == "execution" for r in n.score["runnersUp"]
+    )
+    # And the bill tells of all of them
+    assert plan_cost(plan, found)["total"] == plan.metadata["search"]["cost"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"input_facets": ("company_information", "post_visual")},
+        {"output_facets": ("copyVariants", "post_copy"), "output_schema": {}},
+        {"input_traits": {"languages": ["nl"], "formats": ["blog_post"]}},
+        {"status": "inactive"},
+    ],
+)
+def test_diversity_takes_nobody_who_needs_or_makes_something_else_or_is_not_good_enough(
+    changes: dict[str, Any],
+) -> None:
+    # Given
+    other = like(WRITER, capability_id="B.Other", **changes)
+    policies = planner(optimisation={"objective": "diversity"}, directives={"minimumScore": 0.56})
+    raw = linkedin(json_contract(variants(2, 2)), inputs={"variantCount": 2, "language": "en"}, policies=policies)
+    # Then
+    assert set(writers_of(plan_for(raw, with_capabilities(other)))) == {WRITER}

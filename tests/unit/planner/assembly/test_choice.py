@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from planner.assembly.choice import choose
 from planner.assembly.diagnostics import PlanRejectedError
+from planner.assembly.drafts import Drafting
 from planner.assembly.index import index_of
+from planner.assembly.modes import PlannerMode, plan_in_mode
 from planner.assembly.outlook import look
 from planner.assembly.reachability import Reach
 from planner.assembly.request import Situation, read_request
@@ -135,13 +137,29 @@ def test_an_enabled_policy_that_names_a_missing_capability_is_a_warning(*, enabl
 
 
 def test_the_row_cap_never_drops_a_pin() -> None:
-    path = frozenset(f"c{i:03}" for i in range(100))
-    reach = Reach(path, frozenset({"c099"}), frozenset({"c050"}), ("gone",), considered=200)
-    told = reach.as_json(cap=5)
+    path = tuple(f"c{i:03}" for i in range(100))
+    reach = Reach((path[::2], path[1::2]), frozenset({"c099"}), frozenset({"c050"}), missing=("gone",), considered=200)
+    told = replace(reach, cap=5).as_json()
     assert [row["capabilityId"] for row in told["rows"]] == ["c000", "c001", "c002", "c050", "c099"]
     assert (told["totalRows"], told["mrcsSize"], told["truncated"]) == (5, 100, True)
     assert told["rows"][-1]["reasonCodes"] == ["path", "policy_reference"]
-    assert reach.as_json(cap=1)["totalRows"] == 2
+    assert replace(reach, cap=1).as_json()["totalRows"] == 2
+
+
+@pytest.mark.parametrize("mode", ["static", "deterministic"])
+def test_the_cap_on_rows_holds_in_each_mode_and_for_drafts(mode: PlannerMode) -> None:
+    # Given
+    required = planner(selection={"require": [WRITER]})
+    task = envelope_from_json(linkedin(policies=required), catalogue())
+    # When
+    plan = plan_in_mode(mode, task, registry(), catalogue(), most_rows=1)
+    drafting = Drafting.of(task, registry(), catalogue(), most_rows=1)
+    # Then the pin is told of and nothing else, although more could matter
+    for crcs in (plan.metadata["crcs"], drafting.plan.metadata["crcs"], drafting.ground.choice.reach.as_json()):
+        assert [row["capabilityId"] for row in crcs["rows"]] == [WRITER]
+        assert (crcs["rowCap"], crcs["truncated"]) == (1, True)
+    # And by default there is room for all
+    assert not plan_in_mode(mode, task, registry(), catalogue()).metadata["crcs"]["truncated"]
 
 
 FACETS = ("fa", "fb", "fc", "fd", "fe", "ff")
@@ -180,7 +198,7 @@ def test_a_plan_of_good_enough_capabilities_is_found_exactly_when_there_is_one_a
     request = read_request(envelope_from_json(raw, TEXTS), TEXTS)
     registry_of_found = RegistrySnapshot(found)
     index = index_of(registry_of_found)
-    wanted = look(request, index.codes.copy(), index, index.entries).wanted
+    wanted = look(request, index.codes.copy(), index, index.shapes).wanted
     # When
     try:
         choice = choose(request, registry_of_found)

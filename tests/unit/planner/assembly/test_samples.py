@@ -11,12 +11,19 @@ from tests.support.goldens import Golden
 from tests.support.planning import registry
 from tests.unit.planner import test_intake_samples as samples
 
-PLANNED = {"without a mode": samples.WITHOUT_MODE, "clarify": samples.CLARIFY, "old policies": samples.OLD_POLICIES}
+PLANNED = {
+    "without a mode": samples.WITHOUT_MODE,
+    "clarify": samples.CLARIFY,
+    "old policies": samples.OLD_POLICIES,
+    "goals left out": samples.WITH_GOALS,
+}
 REFUSED = {
     # Nobody says which company it is about, and `copywriter` is the name of no capability.
     "drafting": (samples.DRAFTING, {"missing_inputs", "pinned_capability_unknown"}),
     # A finished post and its approval are made by people.
     "welcome": (samples.WELCOME, {"producer_human"}),
+    # Its goals speak of a post's text, for which there is no brief, and of a picture, which a person makes.
+    "goals": (samples.WITH_GOALS, {"missing_inputs", "producer_human"}),
 }
 
 

@@ -114,11 +114,55 @@ def test_landmarks_never_promise_more_than_the_cheapest_solution_costs(
     if best is None:
         return
     # When
-    found = find_landmarks(rows, bits.of(given_facets), bits.of(targets)).marks
+    cuts = find_landmarks(rows, bits.of(given_facets), bits.of(targets))
     # Then
+    assert cuts is not None
+    found = cuts.marks
     assert sum(mark.price for mark in found) <= best
     spent = {o.name: sum(mark.price for mark in found if o.name in mark.names) for o in options}
     assert all(spent[o.name] <= o.cost for o in options)
+
+
+@given(registries(), SOME, SOME, st.integers(0, 12))
+def test_within_a_limit_the_landmarks_leave_every_option_of_a_solution_that_keeps_it(
+    options: list[Option], given_facets: frozenset[str], targets: frozenset[str], limit: int
+) -> None:
+    # Given
+    bits, best = Bits(), find_best(options, given_facets, targets)
+    rows = [Row(o.cost, o.name, bits.of(o.needs), bits.of(o.makes)) for o in options]
+    # When
+    cuts = find_landmarks(rows, bits.of(given_facets), bits.of(targets), limit)
+    # Then
+    if best is None or best.cost > limit:
+        return
+    assert cuts is not None
+    assert cuts.bound <= best.cost
+    assert {o.name for o in best.chosen} <= {row.name for row in cuts.left}
+    assert all(cuts.bound + cuts.over[o.name] <= best.cost for o in best.chosen)
+
+
+@settings(max_examples=200)
+@given(
+    st.lists(st.tuples(SOME, SOME, st.integers(90, 110)), max_size=9),
+    SOME,
+    st.frozensets(st.sampled_from(FACETS), min_size=1, max_size=3),
+    st.sets(st.integers(0, 8), max_size=2),
+)
+def test_where_all_cost_nearly_the_same_and_some_are_pinned_nothing_cheaper_is_overlooked(
+    shapes: list[tuple[frozenset[str], frozenset[str], int]],
+    given_facets: frozenset[str],
+    targets: frozenset[str],
+    pinned: set[int],
+) -> None:
+    # Given prices of which few go together, and pins
+    options = [Option(f"c{i}", needs, makes, cost) for i, (needs, makes, cost) in enumerate(shapes)]
+    pins = {options[i].name for i in pinned if i < len(options)}
+    subsets = chain.from_iterable(combinations(options, size) for size in range(len(options) + 1))
+    able = [s for s in subsets if pins <= {o.name for o in s} and solves(s, given_facets, targets)]
+    # When
+    found = find_best(options, given_facets, targets, sorted(pins))
+    # Then
+    assert (None if found is None else found.cost) == min((sum(o.cost for o in s) for s in able), default=None)
 
 
 def test_a_ring_of_options_that_feed_each_other_is_no_solution() -> None:
