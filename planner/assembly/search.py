@@ -106,7 +106,7 @@ class _Task:
         """Return the rows by which a way from what is given to a goal costs no more than the limit.
 
         A row of which `starts` does not tell costs at least `beyond` to begin with. Of those within the limit, the ones
-        that another one replaces are left out, unless no more than two rows go together anyway.
+        that another one replaces are left out, or those that go with no other one where no three go together.
         """
         pins, goals, most, least = self.pins, self.goals, limit + 1, self.least
         near = [
@@ -118,7 +118,9 @@ class _Task:
         through = [
             r for r in near if r.name in pins or starts.get(r.name, beyond) + r.cost + behind.get(r.name, most) <= limit
         ]
-        return through if self._in_pairs(limit) else undominated(through, goals, pins)
+        if self._in_pairs(limit):
+            return through if pins else _coupled(through, self.given, goals)
+        return undominated(through, goals, pins)
 
     def _within(self, rows: list[Row], limit: int, max_states: int) -> tuple[list[Row] | None, int]:
         """Return the best solution that costs no more than the limit, if there is one, and how many states that took.
@@ -145,6 +147,27 @@ class _Task:
     def _in_pairs(self, limit: int) -> bool:
         """Whether three rows that are no pins cost more than the limit."""
         return 3 * self.least > limit
+
+
+def _coupled(rows: Sequence[Row], given: int, goals: int) -> list[Row]:
+    """Return the rows that may be part of a solution of at most two: one that runs on what is given, and one behind it.
+
+    A row that needs more goes with one that makes all that it needs and all the goals that it does not make itself.
+    """
+    able = [row for row in rows if not row.needs & ~given]
+    makers: dict[int, list[int]] = {}
+    most = max((row.makes.bit_count() for row in able), default=0)
+    for row in able:
+        for bit in single_bits(row.makes):
+            makers.setdefault(bit, []).append(row.makes)
+    behind: list[Row] = []
+    wanted: dict[int, None] = {}
+    for row in rows:
+        want = row.needs & ~given and (row.needs | goals & ~row.makes) & ~given
+        if 0 < want.bit_count() <= most and any(not want & ~makes for makes in makers.get(want & -want, ())):
+            behind.append(row)
+            wanted[want] = None
+    return [r for r in able if r.makes & goals or any(not want & ~r.makes for want in wanted)] + behind
 
 
 def _cheapest_of_each(rows: Iterable[Offer], pins: frozenset[str]) -> tuple[list[Offer], list[Row]]:
