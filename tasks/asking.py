@@ -13,7 +13,8 @@ def ask(context: Context, step: steps.Ask) -> Next:
     unit, run = context.unit, context.run
     for node_id in step.node_ids:
         node = context.plan.plan.node(node_id)
-        start = frames.node_start(node, attempt=1, capability_id=None)
+        attempt = context.state.nodes[node_id].attempt + 1
+        start = frames.node_start(node, attempt=attempt, capability_id=None)
         unit.events.append(run.run_id, start, unit.hitl.ask(run, requests.for_fallback(node)))
-        unit.nodes.change(run.run_id, [node_id], status="awaiting_hitl", attempt=1, started_at=clock)
+        unit.nodes.change(run.run_id, [node_id], status="awaiting_hitl", attempt=attempt, started_at=clock)
     return Again()

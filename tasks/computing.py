@@ -24,7 +24,7 @@ def compute(context: Context, step: steps.Compute) -> Next:
     outputs = context.unit.nodes.outputs(context.run.run_id)
     for node_id in step.node_ids:
         node = context.plan.plan.node(node_id)
-        start = frames.node_start(node, attempt=1, capability_id=None)
+        start = frames.node_start(node, attempt=_attempt(context, node), capability_id=None)
         if node.kind != "routing":
             _transform(context, node, start, outputs)
         elif not _route(context, node, start, outputs):
@@ -44,9 +44,10 @@ def _transform(context: Context, node: Node, start: Draft, outputs: Outputs) -> 
         message = f"What “{node.label}” made is not what it is to make: {unfit[0]['message']}" if unfit else ""
         failure = Failure("invalid_output", "invalid_output", message, unfit, retryable=False) if unfit else None
     if failure is not None:
-        told = frames.node_error(node, failure, capability_id=None, attempt=1)
+        attempt = _attempt(context, node)
+        told = frames.node_error(node, failure, capability_id=None, attempt=attempt)
         context.unit.events.append(run_id, start, told)
-        context.unit.nodes.change(run_id, [node.id], status="error", attempt=1, error=failure.as_json())
+        context.unit.nodes.change(run_id, [node.id], status="error", attempt=attempt, error=failure.as_json())
         return
     _settle(context, node, start, output)
     context.unit.nodes.count_down(run_id, stored.plan.children(node.id))
@@ -77,11 +78,25 @@ def _route(context: Context, node: Node, start: Draft, outputs: Outputs) -> bool
 def _settle(
     context: Context, node: Node, start: Draft, output: dict[str, Any], *more: Draft, routed: Routed | None = None
 ) -> None:
+    attempt = _attempt(context, node)
     told = frames.node_complete(
-        node, attempt=1, capability_id=None, output=output, duration_ms=0.0, usage={}, provenance={}, routed=routed
+        node,
+        attempt=attempt,
+        capability_id=None,
+        output=output,
+        duration_ms=0.0,
+        usage={},
+        provenance={},
+        routed=routed,
     )
     kept = {} if routed is None else {"routingResult": routed.as_json()}
-    settle_in_place(context, node, start, told, *more, output=output, provenance=kept, attempt=1, started_at=clock)
+    values = {"output": output, "provenance": kept, "attempt": attempt, "started_at": clock}
+    settle_in_place(context, node, start, told, *more, **values)
+
+
+def _attempt(context: Context, node: Node) -> int:
+    """Return the number of this attempt: a node may be computed again when what it is made of was mended."""
+    return context.state.nodes[node.id].attempt + 1
 
 
 def _told(node: Node, routed: Routed) -> Draft:

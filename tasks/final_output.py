@@ -43,7 +43,7 @@ def compose(
     contract = run.envelope["outputContract"]
     observed = observe(contract.get("constraints") or (), output)
     faults = [*_faults(contract, output, catalogue), *(one.as_finding() for one in observed if one.broken)]
-    findings = tuple({**found, "nodeId": blame(plan, found["pointer"])} for found in faults)
+    findings = tuple({**found, "nodeId": blame(plan, found["pointer"], outputs)} for found in faults)
     last = {facet: value for node_id in plan.order for facet, value in outputs.get(node_id, {}).items()}
     provenance = {
         node_id: {"capabilityId": plan.node(node_id).capability_id, "facets": list(plan.node(node_id).output_facets)}

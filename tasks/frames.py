@@ -104,6 +104,12 @@ def _members(node: Node, *names: str) -> dict[str, Any]:
     return {name: node.metadata[name] for name in names}
 
 
+def request_closed(request_id: str) -> Draft:
+    """Return that a question is moot: the plan that takes over does not ask it any more."""
+    payload = {"level": "info", "event": "hitl_request_closed", "requestId": request_id}
+    return Draft("log", payload, message=f"Request {request_id} is closed: the new plan does not ask it.")
+
+
 def node_start(node: Node, *, attempt: int, capability_id: str | None) -> Draft:
     """Return the start of one attempt; a virtual node says so and names no capability."""
     payload: dict[str, Any] = {

@@ -6,7 +6,7 @@ with the frames that tell of it, under an epoch that whoever asked for it has ra
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -29,7 +29,7 @@ from planner.envelope import TaskEnvelope, envelope_from_json
 from planner.intake import Intake, facets_from
 from planner.plan.delta import Delta, is_new, next_version
 from planner.plan.graph import PlanGraph
-from planner.progress.replanning import Replanning, directions_in, situation_after
+from planner.progress.replanning import Reason, Replanning, directions_in, situation_after
 from tasks import frames
 from tasks.agents.base import CancelToken
 from tasks.base import WORKER
@@ -105,17 +105,33 @@ def _claim(run_id: str, epoch: int) -> _Job | None:
         job = _Job(run, registry, envelope, intake, known, situation_of(unit, run, known), why)
         if why is not None:
             previous, statuses = unit.plans.stored(run_id, run.plan_version).plan, unit.nodes.statuses(run_id)
-            situation = situation_of(unit, run, known, _finished(previous, statuses, why))
-            job = replace(job, situation=situation, previous=previous, statuses=statuses)
+            finished = _finished(previous, statuses, why)
+            situation = situation_of(unit, run, known, finished)
+            job = replace(
+                job, registry=_with_done(registry, finished), situation=situation, previous=previous, statuses=statuses
+            )
         unit.events.append(run_id, _requested(job))
     return job
 
 
-def _finished(plan: PlanGraph, statuses: Mapping[str, str], why: Replanning) -> Iterator[str]:
-    """Yield the capabilities that have done work which the new version would keep."""
+def _finished(plan: PlanGraph, statuses: Mapping[str, str], why: Replanning) -> dict[str, bool]:
+    """Return the capabilities that have done work which the new version would keep, and whether that is all of it."""
+    found: dict[str, list[bool]] = {}
     for node in plan.nodes:
-        if node.capability_id and statuses.get(node.id) == "completed" and node.id not in why.redo:
-            yield node.capability_id
+        if node.capability_id is not None:
+            done = statuses.get(node.id) == "completed" and node.id not in why.redo
+            found.setdefault(node.capability_id, []).append(done)
+    return {name: all(done) for name, done in found.items() if any(done)}
+
+
+def _with_done(registry: RegistrySnapshot, finished: Mapping[str, bool]) -> RegistrySnapshot:
+    """Return the registry with those active that are gone and have done all their work: nobody has to do it again."""
+    gone = {c.capability_id for c in registry.capabilities if c.status != "active" and finished.get(c.capability_id)}
+    if not gone:
+        return registry
+    return RegistrySnapshot(
+        tuple(replace(c, status="active") if c.capability_id in gone else c for c in registry.capabilities)
+    )
 
 
 def _search(job: _Job) -> PlanGraph | Drafting:
@@ -235,20 +251,19 @@ def _take_over(unit: UnitOfWork, job: _Job, why: Replanning, delta: Delta, statu
     plan = with_metadata(delta.plan, **told)
     unit.plans.add(run, plan, intake=_given(job))
     unit.nodes.follow(run, delta)
-    unit.hitl.close_all(run.run_id, delta.retired)
-    updated = frames.plan_updated(run.run_id, delta, why, statuses)
+    closed = unit.hitl.close_all(run.run_id, delta.retired)
+    updated = [*frames.plan_updated(run.run_id, delta, why, statuses), *map(frames.request_closed, closed)]
     unit.events.append(run.run_id, *updated, changes={**_in_force(plan.version), "situation": dict(job.known)})
-    if opened := _opened_meanwhile(unit, run.run_id, plan):
-        unit.planning.ask_again(run.run_id, opened)
+    _open_branches(unit, run.run_id, plan)
 
 
-def _opened_meanwhile(unit: UnitOfWork, run_id: str, plan: PlanGraph) -> Replanning | None:
-    """Return the reason to branch when a node has returned directions while this version was being made."""
+def _open_branches(unit: UnitOfWork, run_id: str, plan: PlanGraph) -> None:
+    """Ask for the branches of a node that has returned directions while a plan was being made."""
     place = plan.metadata.get("expansion")
-    if not place:
-        return None
-    output = unit.nodes.outputs(run_id, [place["nodeId"]]).get(place["nodeId"])
-    return directions_in(plan, place["nodeId"], output) if output else None
+    output = unit.nodes.outputs(run_id, [place["nodeId"]]).get(place["nodeId"]) if place else None
+    why = directions_in(plan, place["nodeId"], output) if place and output else None
+    if why is not None:
+        unit.planning.ask_again(run_id, why)
 
 
 def _in_force(version: int) -> dict[str, Any]:
@@ -291,7 +306,11 @@ def _refuse(job: _Job, diagnostics: Sequence[Diagnostic]) -> bool:
             rejected["reason"] = job.why.reason
         going_on = {**_NO_PLANNING, "status": "running", "wake_at": clock, "waiting_for": "the nodes of its plan"}
         unit.events.append(run.run_id, Draft("plan_rejected", rejected), changes=going_on if goes_on else {})
-        if not goes_on:
+        if goes_on:
+            unit.nodes.forget_dispatch(run.run_id)
+            if job.previous is not None and job.why is not None and job.why.reason != Reason.UPSTREAM_OUTPUT:
+                _open_branches(unit, run.run_id, job.previous)
+        else:
             message = "No plan can produce what the contract asks for: " + told[0]["message"]
             nodes = unit.nodes.states(run.run_id).values()
             end_run(unit, run, nodes, "failed", reason="no_plan", message=message, error={"diagnostics": told})

@@ -9,7 +9,7 @@ from models.events.frames import timestamp_text
 from models.repositories.runs import Run
 from models.unit_of_work import UnitOfWork
 
-DECISION_TYPES = ("policy_triggered", "policy_update", "hitl_resolved")
+DECISION_TYPES = ("policy_triggered", "policy_update", "plan_updated", "hitl_resolved")
 
 
 def run_snapshot(unit: UnitOfWork, run_id: str) -> dict[str, Any]:

@@ -193,6 +193,9 @@ class HitlRepository(Repository):
         held = self._log.reserve(row["run_id"], 1, changes={"wake_at": clock, "nudges": 0})
         if held is None or held.status in {"completed", "failed", "cancelled", "cancelling"}:
             raise InvalidRunStateError("The run has ended; its requests are closed.", data={"runId": row["run_id"]})
+        if held.status == "planning":
+            message = "The run is being planned anew, which may close this request; answer when it goes on."
+            raise InvalidRunStateError(message, data={"runId": row["run_id"], "status": held.status})
         resolved = self._settle(row, operator, note)
         stored = self._store_responses(row, responses, operator)
         frame = {"request": {**request_json(resolved), "responses": stored, "resolvedAt": timestamp_text(held.now)}}
@@ -209,8 +212,8 @@ class HitlRepository(Repository):
             "action": "resume",
         }
 
-    def close_all(self, run_id: str, node_ids: Sequence[str] | None = None) -> None:
-        """Close the open requests of a run that ends, or those of nodes that are given up; nobody can answer them."""
+    def close_all(self, run_id: str, node_ids: Sequence[str] | None = None) -> list[str]:
+        """Close the open requests of a run that ends, or those of nodes that are given up; return their ids."""
         statement = (
             update(hitl_requests)
             .where(requests.run_id == run_id, requests.status.in_(("pending", "waiting")), self.mine(hitl_requests))
@@ -218,7 +221,7 @@ class HitlRepository(Repository):
         )
         if node_ids is not None:
             statement = statement.where(requests.node_id.in_(list(node_ids)))
-        self.connection.execute(statement)
+        return list(self.connection.execute(statement.returning(requests.request_id)).scalars())
 
     def _request(self, request_id: str, run_id: str | None) -> RowMapping:
         statement = select(hitl_requests).where(requests.request_id == request_id, self.mine(hitl_requests))

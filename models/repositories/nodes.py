@@ -25,7 +25,7 @@ from models.tables import flex_plan_nodes, flex_runs
 from models.tables.base import clock
 from planner.plan.delta import Delta
 from planner.plan.graph import Node, PlanGraph
-from planner.progress.state import NodeState
+from planner.progress.state import STARTABLE, NodeState
 
 nodes = flex_plan_nodes.c
 
@@ -248,6 +248,14 @@ class NodeRepository(Repository):
             update(flex_plan_nodes)
             .where(nodes.run_id == run_id, nodes.node_id.in_(node_ids), self.mine(flex_plan_nodes))
             .values(updated_at=clock, **values)
+        )
+
+    def forget_dispatch(self, run_id: str) -> None:
+        """Let what has been published and not been claimed be published anew: nobody can claim it any more."""
+        self.connection.execute(
+            update(flex_plan_nodes)
+            .where(nodes.run_id == run_id, nodes.status.in_(tuple(STARTABLE)), self.mine(flex_plan_nodes))
+            .values(dispatched_at=None, dispatch_count=0)
         )
 
     def note_dispatch(self, run_id: str, node_ids: Sequence[str]) -> None:

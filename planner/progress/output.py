@@ -108,19 +108,24 @@ def compose_output(plan: PlanGraph, outputs: Outputs, given: Mapping[str, Any] |
     return values if how["mode"] != "freeform" else next(iter(values.values()), None)
 
 
-def blame(plan: PlanGraph, pointer: str) -> str | None:
-    """Return the id of the node that produced the part of the result at `pointer`, None if the envelope gave it."""
+def blame(plan: PlanGraph, pointer: str, outputs: Outputs) -> str | None:
+    """Return the id of the node that produced the part of the result at `pointer`, None if the envelope gave it.
+
+    Only those that have made something count: a way that was not taken is to blame for nothing.
+    """
+    done = [node_id for node_id in plan.order if node_id in outputs]
     node = _output_node(plan)
     segments = [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
     if node is None or node.transform is None:
         facets: Sequence[str] = plan.metadata["output"]["facets"]
         at_root = plan.metadata["output"]["mode"] == "freeform" or not segments
         facet = (facets or [""])[0] if at_root else segments[0]
-        return next(iter(_makers(plan, facet, plan.order)), None)
+        return next(iter(_makers(plan, facet, done)), None)
     for source in node.transform["provenance"].values():
         path = segments[1:] if source["key"] is not None else segments
         if source["key"] is None or not segments or segments[0] == source["key"]:
-            return _maker_of_item(_makers(plan, source["facet"], plan.ancestors(node.id)), source, path)
+            before = set(plan.ancestors(node.id))
+            return _maker_of_item(_makers(plan, source["facet"], [n for n in done if n in before]), source, path)
     return None
 
 

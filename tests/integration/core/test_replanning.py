@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
+from models.errors import InvalidRunStateError
 from models.unit_of_work import open_unit
 from planner.contracts.json_schema import validator_for
 from planner.progress.replanning import Reason, Replanning
 from policies.errors import InvalidInputError
 from tasks import dispatch
+from tasks.planning import plan_and_store
 from tests.support.envelopes import NEVER_ASK, VARIANT, linkedin_envelope
 from tests.support.goldens import WRITER
 from tests.support.invariants import assert_sound
@@ -408,3 +410,93 @@ def test_work_that_is_done_is_kept_although_a_better_capability_has_come(loop: L
     # Then the new version keeps what the first one did
     assert (run.status, run.plan_version) == ("completed", 2)
     assert set(nodes_of_kind(loop, run_id, "structuring").items()) == {("briefing", "completed")}
+
+
+def test_directions_that_come_while_a_plan_is_made_anew_for_nothing_are_followed_after_all(loop: Loop) -> None:
+    # Given an operator who has a run planned anew while its strategist works, which changes nothing
+    run_ids: list[str] = []
+
+    def meanwhile(bundle: Any, cancel: Any) -> Any:
+        operator_replans(loop, run_ids[0])
+        return gives(**BRIEFED, strategicDirections=DIRECTIONS)(bundle, cancel)
+
+    loop.agents.on("briefing", meanwhile)
+    run_ids.append(loop.submit(free_envelope()))
+    run = loop.settle(run_ids[0])
+    # Then the directions that came meanwhile are followed
+    assert_sound(loop.frames(run_ids[0]))
+    assert (run.status, run.plan_version) == ("completed", 2)
+    assert [f["payload"]["reason"] for f in loop.told(run_ids[0], "plan_rejected")] == ["operator"]
+    assert the_frame(loop, run_ids[0], "plan_updated")["payload"]["trigger"]["reason"] == "upstream_output"
+
+
+def test_work_that_is_done_is_kept_although_its_capability_has_gone(loop: Loop) -> None:
+    # Given a strategist that is deregistered as soon as it has returned directions
+    keep_builtins(WRITER)
+    register(like(BRIEFING, capability_id="yard.Strategist"), like(BRIEFING, capability_id="yard.Other"))
+
+    def leave(bundle: Any, cancel: Any) -> Any:
+        with open_unit("default") as unit:
+            unit.capabilities.deactivate("yard.Strategist")
+        return gives(**BRIEFED, strategicDirections=DIRECTIONS)(bundle, cancel)
+
+    loop.agents.on("Strategist", leave)
+    run_id = loop.submit(free_envelope(policies={"planner": {"selection": {"prefer": ["yard.Strategist"]}}}))
+    run = loop.settle(run_id)
+    # Then nobody does its work again
+    assert (run.status, run.plan_version) == ("completed", 2)
+    assert nodes_of_kind(loop, run_id, "structuring") == {"Strategist": "completed"}
+
+
+def test_nobody_can_answer_while_the_plan_is_made_anew(without_writer: Loop) -> None:
+    run_id, _ = ask_about(without_writer, linkedin_envelope())
+    with open_unit("default") as unit:
+        unit.planning.request(unit.runs.lock(run_id), Replanning(Reason.OPERATOR))
+    with pytest.raises(InvalidRunStateError, match="planned anew"):
+        without_writer.answer(run_id, output={"copyVariants": [POST, POST]})
+    # Then the question is still there when the run goes on
+    without_writer.settle(run_id)
+    without_writer.answer(run_id, output={"copyVariants": [POST, POST]})
+    assert without_writer.settle(run_id).status == "completed"
+
+
+def test_a_question_that_the_new_plan_does_not_ask_is_told_to_be_closed(without_writer: Loop) -> None:
+    run_id, request = ask_about(without_writer, linkedin_envelope())
+    register(like(WRITER, capability_id="yard.Writer"))
+    operator_replans(without_writer, run_id)
+    without_writer.settle(run_id)
+    closed = [f["payload"]["requestId"] for f in without_writer.told(run_id, "log")]
+    assert closed == [request["id"]]
+
+
+def test_after_a_plan_that_was_made_anew_for_nothing_ready_work_is_published_at_once(loop: Loop) -> None:
+    # Given a run whose first lane is published, and not claimed before an operator has the run planned anew
+    run_id = loop.submit(linkedin_envelope())
+    plan_and_store(run_id, 1)
+    with open_unit(None) as unit:
+        unit.runs.lock(run_id)
+        unit.nodes.note_dispatch(run_id, ["briefing"])
+    loop.waiting.clear()
+    operator_replans(loop, run_id)
+    # When the new plan is refused because it does nothing new
+    loop.drain()
+    # Then no time has to pass for the run to complete
+    assert loop.run(run_id).status == "completed"
+    assert len(loop.told(run_id, "plan_rejected")) == 1
+
+
+def test_a_skipped_way_is_not_blamed_for_a_result_that_breaks_a_constraint(ways: Loop) -> None:
+    # Given a routing, and a hard constraint that the taken way breaks at first
+    envelope = routed_envelope(else_to=WRITER, intensity=0.9)
+    hard = {"constraintId": "named", "level": "hard", "expr": "copyVariants.0.headline == 'Come and build boats'"}
+    envelope["outputContract"]["constraints"] = [hard]
+    ways.agents.on("Bold", gives(copyVariants=[{**POST, "headline": "Another one"}]), gives(copyVariants=[POST]))
+    run_id = ways.submit(envelope)
+    run = ways.settle(run_id)
+    # Then the taken way writes again, the others stay skipped, and the result is computed a second time
+    assert run.status == "completed"
+    assert len(ways.agents.attempts("Bold")) == 2
+    writers = nodes_of_kind(ways, run_id, "execution")
+    assert writers == {"Bold": "completed", "Calm": "skipped", "linkedinVariants": "skipped"}
+    starts = [f["payload"]["attempt"] for f in ways.told(run_id, "node_start") if f["nodeId"] == "output"]
+    assert starts == [1, 2]

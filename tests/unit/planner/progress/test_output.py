@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 
 from planner.plan.graph import PlanGraph
 from planner.progress.output import TransformError, apply_transform, blame, compose_output, compute_virtual
+from tests.support.goldens import goldens
 from tests.support.planning import facet_contract, json_contract, linkedin, object_contract, plan_for, variants
 
 
@@ -27,6 +29,12 @@ def outputs(plan: PlanGraph) -> dict[str, dict[str, Any]]:
         for node in plan.nodes
         if not node.virtual
     }
+
+
+def blamed(plan: PlanGraph, pointer: str, *, without: Iterable[str] = ()) -> str | None:
+    """Return who is to blame when every node has made what it makes, all but those left out."""
+    made = {node_id: output for node_id, output in outputs(plan).items() if node_id not in set(without)}
+    return blame(plan, pointer, made)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +78,7 @@ def test_what_the_envelope_gave_is_passed_on() -> None:
     result = compose_output(plan, outputs(plan), {"audienceProfile": {"persona": "engineers"}})
     # Then
     assert result["audienceProfile"] == {"persona": "engineers"}
-    assert blame(plan, "/audienceProfile/persona") is None
+    assert blamed(plan, "/audienceProfile/persona") is None
 
 
 def test_a_virtual_node_shows_what_it_made() -> None:
@@ -123,7 +131,7 @@ def test_an_expression_that_does_not_fit_is_an_error_of_its_own() -> None:
 def test_a_failing_part_is_the_work_of_the_node_that_made_it(
     contract: dict[str, Any], pointer: str, node: str | None
 ) -> None:
-    assert blame(plan_for(linkedin(contract)), pointer) == node
+    assert blamed(plan_for(linkedin(contract)), pointer) == node
 
 
 def test_items_are_counted_where_a_branch_makes_several() -> None:
@@ -131,17 +139,23 @@ def test_items_are_counted_where_a_branch_makes_several() -> None:
     plan = plan_for(linkedin(object_contract(variants=variants(None, 9)), inputs={"variantCount": 2}))
     source = plan.node("output").transform["provenance"]["/variants"]  # type: ignore[index]  # an output node has one
     assert source["items"] == [1, 1]
-    assert blame(plan, "/variants/8/body") == "linkedinVariants~b"
+    assert blamed(plan, "/variants/8/body") == "linkedinVariants~b"
 
 
 def test_blame_works_without_a_transformation() -> None:
     plan = plan_for(linkedin(facet_contract("longFormDraft"), inputs={"channel": "blog", "variantCount": None}))
-    assert blame(plan, "/longFormDraft/title") == "blogPost"
-    assert blame(plan, "") == "blogPost"
-    assert blame(plan, "/elsewhere") is None
+    assert blamed(plan, "/longFormDraft/title") == "blogPost"
+    assert blamed(plan, "") == "blogPost"
+    assert blamed(plan, "/elsewhere") is None
 
 
 def test_blame_finds_the_latest_maker_after_a_join() -> None:
     plan = plan_for(linkedin(object_contract(copyVariants=variants(), qaFindings={"type": "object"})))
-    assert blame(plan, "/qaFindings/overallStatus") == "contentReview"
-    assert blame(plan, "/copyVariants/1/body") == "linkedinVariants~b"
+    assert blamed(plan, "/qaFindings/overallStatus") == "contentReview"
+    assert blamed(plan, "/copyVariants/1/body") == "linkedinVariants~b"
+
+
+def test_a_way_that_was_not_taken_is_to_blame_for_nothing() -> None:
+    plan = goldens()["routing"].plan()
+    assert blamed(plan, "/copyVariants", without=["linkedinVariants", "Calm"]) == "Bold"
+    assert blamed(plan, "/copyVariants", without=["linkedinVariants", "Bold"]) == "Calm"
