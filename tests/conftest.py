@@ -8,11 +8,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from models.settings import load_settings
+from tests.support.laws import BRIEF
 from tests.support.sharing import SharingScheduler
 
 pytest_plugins = ["tests.support.servers", "tests.support.stack", "tests.support.command_line"]
+
+hypothesis_settings.load_profile(BRIEF)
 
 _SETTINGS = load_settings()
 _OWN_SERVERS = {urlsplit(url).hostname for url in (_SETTINGS.database_url, _SETTINGS.redis_url) if url}

@@ -15,9 +15,10 @@ from planner.salvage import fits
 from policies import strict_json
 from policies.errors import InvalidInputError, Problem
 from tests.support.envelopes import linkedin_envelope, runtime_policy
+from tests.support.laws import examples
 
 CATALOGUE = load_catalogue()
-SLOW = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SLOW = settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 SCALARS = (
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from planner.assembly.landmarks import find_landmarks
 from planner.assembly.rows import Bits, Row, distances, undominated
+from tests.support.laws import examples
 from tests.support.options import Option, find_best, forward, layers
 
 FACETS = "abcdefg"
@@ -33,7 +34,7 @@ def brute_force(options: list[Option], given_facets: frozenset[str], targets: fr
     return min(costs, default=None)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(registries(), SOME, SOME)
 def test_the_cheapest_solution_is_found_whenever_there_is_one(
     options: list[Option], given_facets: frozenset[str], targets: frozenset[str]
@@ -141,7 +142,7 @@ def test_within_a_limit_the_landmarks_leave_every_option_of_a_solution_that_keep
     assert all(cuts.bound + cuts.over[o.name] <= best.cost for o in best.chosen)
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(
     st.lists(st.tuples(SOME, SOME, st.integers(90, 110)), max_size=9),
     SOME,

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from planner.contracts.compiler import UnsatisfiableError, conjoin, contradiction
 from planner.contracts.json_schema import lint, validator_for
 from tests.support.json_strategies import schemas, values
+from tests.support.laws import examples
 
 
 @given(schemas, schemas, st.lists(values, min_size=1, max_size=12))
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 def test_a_conjunction_accepts_exactly_what_both_sides_accept(left, right, samples):
     ours, theirs = validator_for(left), validator_for(right)
     try:
@@ -86,7 +87,7 @@ def test_what_nothing_can_satisfy_is_found_at_the_value_at_fault(left, right, po
 
 
 @given(schemas, st.lists(values, min_size=1, max_size=12))
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_a_schema_called_contradictory_accepts_nothing(schema, samples):
     if contradiction(schema):
         assert not any(validator_for(schema).is_valid(value) for value in samples)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from planner.contracts.json_schema import SchemaInvalidError, lint, schema_hash, validator_for
 from policies import strict_json
 from tests.support.json_strategies import almost_schemas, schemas, values
+from tests.support.laws import examples
 
 
 def problems(schema, value):
@@ -40,7 +41,7 @@ def test_a_value_is_checked_or_the_schema_refused_and_nothing_else_happens(schem
 
 
 @given(schemas, values)
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_the_verdict_is_the_librarys_own(schema, value):
     # Given a schema of keywords whose library version is right, multipleOf aside, which it computes in binary
     if "multipleOf" in strict_json.dumps(schema):

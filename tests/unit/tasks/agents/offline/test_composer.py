@@ -12,6 +12,7 @@ from planner.contracts.json_schema import lint, validator_for
 from tasks.agents.offline.composer import compose
 from tasks.agents.offline.story import read_story
 from tests.support.bundles import bundle_for
+from tests.support.laws import examples
 
 STORY = read_story(bundle_for())
 
@@ -175,7 +176,7 @@ def _choices(parts: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 SCHEMAS = st.recursive(LEAVES, lambda parts: st.one_of(_objects(parts), _arrays(parts), _choices(parts)), max_leaves=8)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(KEYS, SCHEMAS, min_size=1, max_size=3))
 def test_every_generated_schema_gets_a_valid_value_and_always_the_same(properties: dict[str, Any]) -> None:
     schema = {"type": "object", "properties": properties, "required": list(properties)}
