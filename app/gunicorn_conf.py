@@ -17,6 +17,7 @@ from typing import Any
 
 import gevent
 import psycopg2
+from gevent import config as gevent_config
 from gevent.socket import wait_read, wait_write
 from psycopg2 import extensions
 
@@ -25,6 +26,9 @@ from models.settings import get_settings
 
 DEFAULT_CONNECT_TIMEOUT_SECONDS = 5.0
 MAX_CONNECTIONS = 10_000
+
+# Who started which greenlet is remembered for debuggers, at a kilobyte per client.
+gevent_config.track_greenlet_tree = False
 
 _settings = get_settings()
 

@@ -28,6 +28,8 @@ SESSION_OPTIONS = " ".join(
         "statement_timeout": "30s",
         "lock_timeout": "15s",
         "idle_in_transaction_session_timeout": "60s",
+        # Prepared statements find rows by key, whatever the values: one plan serves them all.
+        "plan_cache_mode": "force_generic_plan",
     }.items()
 )
 
@@ -37,12 +39,14 @@ def dumps(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
-def make_engine(database_url: str, *, pool_size: int = 15, application: str = "flex") -> Engine:
+def make_engine(database_url: str, *, pool_size: int = 30, application: str = "flex") -> Engine:
     """Return an engine of its own for `database_url`; its connections survive neither a fork nor a silent death."""
     engine = create_engine(
         normalise_database_url(database_url),
         pool_size=pool_size,
-        max_overflow=pool_size,
+        # One that overflows is closed as soon as it is given back, and opening one costs more than a whole run does.
+        max_overflow=0,
+        pool_use_lifo=True,
         pool_timeout=10,
         pool_recycle=1800,
         json_serializer=dumps,

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sqlalchemy import ColumnElement, Connection, Table, true
 
 DEFAULT_TENANT = "default"
 EVERY_TENANT = "*"
 """The owner of what every tenant may see: the built-in capabilities."""
+Source = Connection | Callable[[], Connection]
+"""A connection, or what gives it when the first statement needs it, the same one every time."""
 
 
 class Repository:
     """A set of rows as one tenant sees them; `tenant_id` None is the service itself, which sees all."""
 
-    def __init__(self, connection: Connection, tenant_id: str | None) -> None:
-        self.connection = connection
+    def __init__(self, connection: Source, tenant_id: str | None) -> None:
+        self._source = connection
         self.tenant_id = tenant_id
+
+    @property
+    def connection(self) -> Connection:
+        return self._source if isinstance(self._source, Connection) else self._source()
 
     def mine(self, table: Table) -> ColumnElement[bool]:
         """Return the condition that every statement on `table` carries."""

@@ -7,8 +7,8 @@ sweep finds every run whose wake-up is due.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import cached_property
+from contextlib import ExitStack, contextmanager
+from functools import cache, cached_property
 
 import structlog
 from sqlalchemy import Connection
@@ -30,7 +30,7 @@ from models.repositories.planning import PlanningRepository
 from models.repositories.plans import PlanRepository
 from models.repositories.runs import RunRepository
 from models.repositories.service import CanaryRepository
-from models.scope import DEFAULT_TENANT
+from models.scope import DEFAULT_TENANT, Source
 from models.telemetry import observe_frame, observe_status
 from planner.contracts.capabilities import RegistrySnapshot
 
@@ -40,7 +40,7 @@ logger = structlog.get_logger(__name__)
 class UnitOfWork:
     """A transaction as one tenant sees the tables; `tenant_id` None is the service itself."""
 
-    def __init__(self, connection: Connection, tenant_id: str | None) -> None:
+    def __init__(self, connection: Source, tenant_id: str | None) -> None:
         self._connection = connection
         self.tenant_id = tenant_id
         self.after_commit: list[Callable[[], object]] = []
@@ -114,10 +114,16 @@ class UnitOfWork:
 def open_reading(tenant: str | None) -> Iterator[UnitOfWork]:
     """Open a unit that only reads, each statement by itself: without a transaction to begin and to commit.
 
-    Raises DatabaseUnavailableError when the server is away.
+    It takes a connection when it has something to ask: much of what is read is remembered. Raises
+    DatabaseUnavailableError when the server is away.
     """
-    with database_errors(), engine().connect() as connection:
-        yield UnitOfWork(connection.execution_options(isolation_level="AUTOCOMMIT"), tenant)
+    with database_errors(), ExitStack() as stack:
+
+        @cache
+        def connect() -> Connection:
+            return stack.enter_context(engine().connect()).execution_options(isolation_level="AUTOCOMMIT")
+
+        yield UnitOfWork(connect, tenant)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import threading
@@ -10,7 +11,7 @@ from typing import Any
 
 import structlog
 from celery import Task
-from celery.signals import worker_shutting_down
+from celery.signals import worker_ready, worker_shutting_down
 
 from models.errors import DatabaseUnavailableError
 from tasks.dispatch import CORRELATION, send
@@ -35,6 +36,13 @@ MOST_HANDS = 10
 """How often a message is handed back; after that the sweep publishes the work anew."""
 HANDS = "handed_back"
 """The header that counts."""
+
+
+@worker_ready.connect
+def _spare_what_stays(**_: Any) -> None:
+    """Let the garbage collector pass over what is loaded by now: it stays as long as the process does."""
+    gc.collect()
+    gc.freeze()
 
 
 class TaskBrokenError(RuntimeError):

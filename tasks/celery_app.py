@@ -50,7 +50,9 @@ def configuration() -> dict[str, Any]:
         "result_backend": "tasks.chord_backend:PlanCountedBackend",
         "broker_transport_options": {
             "global_keyprefix": "flex:",
-            "visibility_timeout": 3600,
+            # Nothing is kept of a message once it is read (see `no_ack` below): the note that would be made and deleted
+            # again costs a worker two round trips, and would bring back what the sweep has long published.
+            "ack_emulation": False,
             "socket_timeout": 10,
             "socket_connect_timeout": 3,
             "socket_keepalive": True,
@@ -61,7 +63,7 @@ def configuration() -> dict[str, Any]:
         "task_publish_retry": False,
         "task_ignore_result": True,
         "task_acks_late": False,
-        "task_queues": [Queue(name, Exchange("flex"), routing_key=name) for name in QUEUES],
+        "task_queues": [Queue(name, Exchange("flex"), routing_key=name, no_ack=True) for name in QUEUES],
         "task_default_queue": "nodes",
         "task_default_exchange": "flex",
         "task_default_routing_key": "nodes",
@@ -70,7 +72,7 @@ def configuration() -> dict[str, Any]:
         "worker_concurrency": settings.worker_threads,
         "worker_hijack_root_logger": False,
         "worker_send_task_events": True,
-        "task_send_sent_event": True,
+        "worker_consumer": "tasks.consumer:BatchingConsumer",
         "worker_enable_remote_control": True,
         "accept_content": ["json"],
         "task_serializer": "json",

@@ -15,7 +15,6 @@ from models.events.frames import Draft
 from models.repositories.plans import StoredPlan
 from models.repositories.runs import Run
 from models.unit_of_work import UnitOfWork, open_unit
-from planner.plan.lanes import Lane
 from planner.progress.state import RunState
 from planner.progress.steps import next_step
 from tasks.base import FlexTask
@@ -23,7 +22,7 @@ from tasks.celery_app import celery
 from tasks.context import Again, Context
 from tasks.perform import perform
 from tasks.planning import plan_and_store
-from tasks.walk import walk
+from tasks.walk import Begun, begin, go_on, walk
 
 logger = structlog.get_logger(__name__)
 
@@ -82,13 +81,12 @@ def drive(run_id: str, *, keep: bool) -> None:
         ahead = advance(run_id, keep=keep)
         if ahead is None:
             return
-        epoch, lane = ahead
-        if not walk(run_id, epoch, lane.node_ids).look:
+        if not go_on(ahead).look:
             return
 
 
-def advance(run_id: str, *, keep: bool) -> tuple[int, Lane] | None:
-    """Do under the run's lock all that needs no agent; return the lane that this worker is to walk, with its epoch."""
+def advance(run_id: str, *, keep: bool) -> Begun | None:
+    """Do under the run's lock all that needs no agent; return the lane that this worker has begun, to be walked."""
     try:
         with open_unit(None) as unit:
             run = unit.runs.lock(run_id)
@@ -96,7 +94,7 @@ def advance(run_id: str, *, keep: bool) -> tuple[int, Lane] | None:
                 context = _context(unit, run, keep=keep)
                 done = perform(context, next_step(context.state))
                 if not isinstance(done, Again):
-                    return None if done.lane is None else (run.epoch, done.lane)
+                    return None if done.lane is None else begin(unit, run_id, run.epoch, done.lane.node_ids)
                 run = unit.runs.lock(run_id)
     except RunNotFoundError:
         logger.warning("run_gone", run_id=run_id)

@@ -58,13 +58,38 @@ class _Step:
     walked: Walked = ENDED
 
 
-def walk(run_id: str, epoch: int, node_ids: Sequence[str], *, chained: bool = False) -> Walked:
-    """Walk the nodes in order and say whether the run's loop should be asked next.
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A lane whose first node this worker has claimed."""
 
-    A worker that closes a join goes on with what the join set free. With `chained` a message for the node behind the
-    last one follows this lane's.
+    claim: Claim
+    node_ids: Sequence[str]
+
+
+def walk(run_id: str, epoch: int, node_ids: Sequence[str], *, chained: bool = False) -> Walked:
+    """Claim the first of the nodes, walk them in order and say whether the run's loop should be asked next.
+
+    With `chained` a message for the node behind the last one follows this lane's.
     """
-    step = _Step(_claim(run_id, epoch, node_ids[0]), node_ids)
+    with open_unit(None) as unit:
+        begun = begin(unit, run_id, epoch, node_ids)
+    return ENDED if begun is None else go_on(begun, chained=chained)
+
+
+def begin(unit: UnitOfWork, run_id: str, epoch: int, node_ids: Sequence[str]) -> Begun | None:
+    """Take the lane's first node; None when it is not to be had, which is nobody's fault."""
+    try:
+        claim, start, at = _take(unit, run_id, node_ids[0], epoch)
+    except ClaimRefusedError:
+        logger.debug("claim_refused", run_id=run_id, node_id=node_ids[0])
+        return None
+    unit.events.record(run_id, [start], at=at, wake_within=get_settings().lease_seconds, usage={})
+    return Begun(claim, node_ids)
+
+
+def go_on(begun: Begun, *, chained: bool = False) -> Walked:
+    """Walk a lane to its end; a worker that closes a join goes on with what the join set free."""
+    step = _Step(begun.claim, begun.node_ids)
     look, seen = False, dict[str, Any]()
     while step.claim is not None:
         claim = step.claim
@@ -73,18 +98,6 @@ def walk(run_id: str, epoch: int, node_ids: Sequence[str], *, chained: bool = Fa
             step = _attempt(claim, step.lane, seen, chained=chained)
         look = look or step.walked.look
     return Walked(look, step.walked.handed_over)
-
-
-def _claim(run_id: str, epoch: int, node_id: str) -> Claim | None:
-    """Take the lane's first node; None when it is not to be had, which is nobody's fault."""
-    try:
-        with open_unit(None) as unit:
-            claim, start, at = _take(unit, run_id, node_id, epoch)
-            unit.events.record(run_id, [start], at=at, wake_within=get_settings().lease_seconds, usage={})
-            return claim
-    except ClaimRefusedError:
-        logger.debug("claim_refused", run_id=run_id, node_id=node_id)
-        return None
 
 
 def _take(unit: UnitOfWork, run_id: str, node_id: str, epoch: int) -> tuple[Claim, Draft, datetime]:

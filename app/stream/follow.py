@@ -8,7 +8,7 @@ the log. A follower ends by itself after the frame that ends the run, and otherw
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 
 from app.stream.log import RunLog
@@ -37,6 +37,21 @@ class Follower:
 
     With `until_paused` it ends with `Signal.PAUSED` once the run can only be moved by a person.
     """
+
+    __slots__ = (
+        "_caught_up",
+        "_finished",
+        "_heartbeat_seconds",
+        "_log",
+        "_paused",
+        "_person_asked",
+        "_run_id",
+        "_spoke",
+        "_subscription",
+        "_until_paused",
+        "plan_version",
+        "position",
+    )
 
     def __init__(
         self,
@@ -100,20 +115,22 @@ class Follower:
                 self._caught_up(self._run_id, self.position)
                 return
 
-    def _listen(self) -> Iterator[Wire | Signal]:
-        """Take one frame from the queue, or find that there is none."""
+    def _listen(self) -> Iterable[Wire | Signal]:
+        """Take one frame from the queue, or find that there is none; return what follows from that.
+
+        This waits, for hours in all: it is no generator, which would be one more on the stack of every client.
+        """
         patience = self._heartbeat_seconds - (time.monotonic() - self._spoke)
         if self._person_asked:
             patience = min(patience, WAITING_CHECK_SECONDS)
         wire = self._subscription.take(max(patience, MINIMUM_WAIT_SECONDS))
-        if wire is None and self._until_paused:
-            self._check_waiting()
         if wire is None:
-            yield from self._heartbeat()
-        elif wire.seq == self.position + 1:
-            yield self._pass(wire)
-        elif wire.seq > self.position:
-            yield from self._catch_up()
+            if self._until_paused:
+                self._check_waiting()
+            return self._heartbeat()
+        if wire.seq == self.position + 1:
+            return (self._pass(wire),)
+        return self._catch_up() if wire.seq > self.position else ()
 
     def _pass(self, wire: Wire) -> Wire:
         self.position = wire.seq

@@ -20,15 +20,35 @@ RESTART_MS = 500
 HEADERS = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
 
 
+class Body:
+    """The pieces of a stream as the server writes them; `close` runs when the client is gone, even if none was sent.
+
+    The server iterates the generator itself, with nothing around it: every layer would be on each client's stack.
+    """
+
+    __slots__ = ("_close", "_pieces")
+
+    def __init__(self, events: Iterable[str], close: Callable[[], None]) -> None:
+        self._pieces = (text.encode() for text in events)
+        self._close = close
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._pieces
+
+    def close(self) -> None:
+        self._close()
+
+
 def stream_response(
     events: Iterable[str], *, close: Callable[[], None], headers: Mapping[str, str] | None = None
 ) -> Response:
     """Return the streaming response; `close` runs when the client is gone, even if nothing was ever sent."""
-    response = Response(
-        (text.encode() for text in events), mimetype="text/event-stream", headers={**HEADERS, **(headers or {})}
+    return Response(
+        Body(events, close),
+        mimetype="text/event-stream",
+        headers={**HEADERS, **(headers or {})},
+        direct_passthrough=True,
     )
-    response.call_on_close(close)
-    return response
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,16 +12,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Integer, case, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, Integer, case, func, insert, literal, select, update
 
 from models.database import dumps
 from models.events.frames import Draft, Frame
-from models.scope import Repository
+from models.prepared import Prepared
+from models.scope import Repository, Source
 from models.tables import flex_events, flex_runs
 from models.tables.base import clock
 from models.telemetry.facts import StatusChange
 
-_RECORD = """
+_RECORD = Prepared(
+    "record",
+    """
     WITH run AS (
         UPDATE flex_runs
            SET last_seq = last_seq + %(count)s, updated_at = clock_timestamp(), nudges = 0,
@@ -36,13 +39,14 @@ _RECORD = """
             timestamp)
     SELECT run.run_id, run.last_seq - %(count)s + row_number() OVER (), run.tenant_id, draft.type, draft.node_id,
            coalesce(draft.plan_version, run.plan_version), run.correlation_id, draft.message, draft.payload,
-           draft.facet_provenance, %(at)s
+           draft.facet_provenance, CAST(%(at)s AS timestamptz)
       FROM run, json_to_recordset(CAST(%(drafts)s AS json)) AS draft (
                type text, node_id text, plan_version integer, message text, payload json, facet_provenance json
            )
     RETURNING seq, tenant_id, plan_version, correlation_id
-"""
-"""What `EventLog.record` does, in the driver's own language: composing it for every node would cost more than that."""
+    """,
+)
+"""What `EventLog.record` does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,7 @@ class Reservation:
 class EventLog(Repository):
     """Frames of runs, by run and number; `written` are those of this transaction, `moved` its changes of status."""
 
-    def __init__(self, connection: Connection, tenant_id: str | None) -> None:
+    def __init__(self, connection: Source, tenant_id: str | None) -> None:
         super().__init__(connection, tenant_id)
         self.written: list[Frame] = []
         self.moved: list[StatusChange] = []
@@ -209,7 +213,7 @@ class EventLog(Repository):
             "cost": usage.get("cost", 0.0),
             "drafts": dumps(told),
         }
-        rows = self.connection.exec_driver_sql(_RECORD, given).mappings().all()
+        rows = _RECORD.run(self.connection, **given)
         for row, frame in zip(rows, told, strict=True):
             self.written.append(Frame(run_id=run_id, timestamp=at, **{**frame, **row}))
 

@@ -10,11 +10,11 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, or_, select, update
+from sqlalchemy import ColumnElement, RowMapping, Select, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from models.errors import BuiltinCapabilityError, CapabilityNotFoundError, VersionRollbackError
-from models.scope import EVERY_TENANT, Repository
+from models.scope import EVERY_TENANT, Repository, Source
 from models.settings import get_settings
 from models.tables import flex_capabilities
 from models.tables.base import clock
@@ -56,7 +56,10 @@ class CapabilityRepository(Repository):
     """
 
     def __init__(
-        self, connection: Connection, tenant_id: str | None, on_commit: Callable[[Callable[[], object]], None]
+        self,
+        connection: Source,
+        tenant_id: str | None,
+        on_commit: Callable[[Callable[[], object]], None],
     ) -> None:
         super().__init__(connection, tenant_id)
         self._on_commit = on_commit

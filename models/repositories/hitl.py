@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, func, insert, select, update
+from sqlalchemy import RowMapping, func, insert, select, update
 
 from models.errors import AlreadyResolvedError, HitlRequestNotFoundError, InvalidRunStateError
 from models.events.frames import Draft, timestamp_text
 from models.events.log import EventLog
 from models.repositories.runs import Run
-from models.scope import Repository
+from models.scope import Repository, Source
 from models.settings import get_settings
 from models.tables import flex_runs, hitl_requests, hitl_responses
 from models.tables.base import clock
@@ -41,7 +41,7 @@ class NewRequest:
 class HitlRepository(Repository):
     """Requests and responses of one tenant."""
 
-    def __init__(self, connection: Connection, tenant_id: str | None, log: EventLog) -> None:
+    def __init__(self, connection: Source, tenant_id: str | None, log: EventLog) -> None:
         super().__init__(connection, tenant_id)
         self._log = log
 

@@ -12,15 +12,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, func, insert, select, tuple_, update
+from sqlalchemy import RowMapping, and_, func, insert, select, tuple_, update
 
 from models.database import dumps
 from models.errors import LeaseLostError
 from models.events.frames import Draft, timestamp_text
 from models.events.log import EventLog
 from models.repositories.runs import Held, Run, seconds
-from models.repositories.settling import SETTLE, TAKE
-from models.scope import Repository
+from models.repositories.settling import NOTE_DISPATCH, OUTPUTS, SETTLE, STATES, TAKE
+from models.scope import Repository, Source
 from models.tables import flex_plan_nodes, flex_runs
 from models.tables.base import clock
 from planner.plan.delta import Delta
@@ -90,7 +90,7 @@ class ClaimRefusedError(LeaseLostError):
 class NodeRepository(Repository):
     """Nodes of one tenant's runs."""
 
-    def __init__(self, connection: Connection, tenant_id: str | None, log: EventLog) -> None:
+    def __init__(self, connection: Source, tenant_id: str | None, log: EventLog) -> None:
         super().__init__(connection, tenant_id)
         self._log = log
 
@@ -121,8 +121,8 @@ class NodeRepository(Repository):
 
     def states(self, run_id: str) -> dict[str, NodeState]:
         """Return the state of every node of a run."""
-        statement = select(*_STATE_COLUMNS).where(nodes.run_id == run_id, self.mine(flex_plan_nodes))
-        return {row["node_id"]: _state(row) for row in self.connection.execute(statement).mappings()}
+        rows = STATES.run(self.connection, run_id=run_id, tenant=self.tenant_id)
+        return {row["node_id"]: _state(row) for row in rows}
 
     def statuses(self, run_id: str) -> dict[str, str]:
         """Return the status of every node of a run, those of earlier plan versions too."""
@@ -131,12 +131,9 @@ class NodeRepository(Repository):
 
     def outputs(self, run_id: str, node_ids: Iterable[str] | None = None) -> dict[str, Any]:
         """Return the outputs (facet → value) of completed nodes, of all or of `node_ids`."""
-        statement = select(nodes.node_id, nodes.output).where(
-            nodes.run_id == run_id, nodes.status == "completed", nodes.output.is_not(None), self.mine(flex_plan_nodes)
-        )
-        if node_ids is not None:
-            statement = statement.where(nodes.node_id.in_(list(node_ids)))
-        return {row.node_id: row.output for row in self.connection.execute(statement)}
+        wanted = None if node_ids is None else list(node_ids)
+        rows = OUTPUTS.run(self.connection, run_id=run_id, tenant=self.tenant_id, node_ids=wanted)
+        return {row["node_id"]: row["output"] for row in rows}
 
     def list(self, run_id: str) -> list[dict[str, Any]]:
         """Return the rows of a run's nodes as the debug reply shows them, in the order in which they were made."""
@@ -152,8 +149,7 @@ class NodeRepository(Repository):
 
         Raises ClaimRefusedError, upon which the transaction must be given up.
         """
-        taken = {"run_id": run_id, "node_id": node_id, "epoch": epoch, "worker": worker, "lease": lease}
-        row = self.connection.exec_driver_sql(TAKE, taken).mappings().one_or_none()
+        row = TAKE.one(self.connection, run_id=run_id, node_id=node_id, epoch=epoch, worker=worker, lease=lease)
         if row is None:
             raise ClaimRefusedError(data={"runId": run_id, "nodeId": node_id})
         claim = Claim(
@@ -175,24 +171,22 @@ class NodeRepository(Repository):
         Where a newer version is in force, nothing is counted: the caller counts that one's down. It also records the
         `node_complete`. Raises LeaseLostError, upon which the transaction must be given up.
         """
-        row = self.connection.exec_driver_sql(
-            SETTLE,
-            {
-                "run_id": claim.run_id,
-                "node_id": claim.node_id,
-                "worker": claim.worker,
-                "attempt": claim.attempt,
-                "plan_version": claim.plan_version,
-                "output": dumps(result.output),
-                "provenance": dumps(result.provenance),
-                "usage": dumps(result.usage),
-                "duration_ms": result.duration_ms,
-                "successors": list(successors),
-            },
-        ).one()
-        if row.settled != 1:
+        row = SETTLE.one(
+            self.connection,
+            run_id=claim.run_id,
+            node_id=claim.node_id,
+            worker=claim.worker,
+            attempt=claim.attempt,
+            plan_version=claim.plan_version,
+            output=dumps(result.output),
+            provenance=dumps(result.provenance),
+            usage=dumps(result.usage),
+            duration_ms=result.duration_ms,
+            successors=list(successors),
+        )
+        if row is None or row["settled"] != 1:
             raise LeaseLostError(data={"runId": claim.run_id, "nodeId": claim.node_id, "attempt": claim.attempt})
-        return Settled(frozenset(row.closed), row.plan_version, row.now)
+        return Settled(frozenset(row["closed"]), row["plan_version"], row["now"])
 
     def count_down(self, run_id: str, successors: Sequence[str]) -> tuple[str, ...]:
         """Tell `successors` that one more parent has settled; return those that now wait for nobody."""
@@ -260,7 +254,7 @@ class NodeRepository(Repository):
 
     def note_dispatch(self, run_id: str, node_ids: Sequence[str]) -> None:
         """Remember that a message for these nodes is about to be published."""
-        self.change(run_id, node_ids, dispatched_at=clock, dispatch_count=nodes.dispatch_count + 1)
+        NOTE_DISPATCH.run(self.connection, run_id=run_id, node_ids=list(node_ids))
 
     def extend_leases(self, worker: str, lease: float, held: Collection[Held]) -> set[Held]:
         """Extend those leases of `worker` that it says it works on, none past its deadline; return those still held.
@@ -323,7 +317,7 @@ _STATE_COLUMNS = (
 )
 
 
-def _state(row: RowMapping) -> NodeState:
+def _state(row: Mapping[str, Any] | RowMapping) -> NodeState:
     values = {column.name: row[column.name] for column in _STATE_COLUMNS}
     return NodeState(**{**values, "findings": tuple(values["findings"])})
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import Connection, and_, case, literal, or_, tuple_, update
+from sqlalchemy import and_, case, literal, or_, tuple_, update
 
 from models.errors import InvalidRunStateError
 from models.events.log import EventLog
 from models.repositories.runs import STATUS_COLUMNS, Held, Run, seconds
-from models.scope import Repository
+from models.scope import Repository, Source
 from models.tables import flex_runs
 from models.tables.base import clock
 from planner.progress.replanning import Replanning
@@ -20,7 +20,7 @@ runs = flex_runs.c
 class PlanningRepository(Repository):
     """Leases on the planning of one tenant's runs. A run in status `planning` is planned, whatever version it is at."""
 
-    def __init__(self, connection: Connection, tenant_id: str | None, log: EventLog) -> None:
+    def __init__(self, connection: Source, tenant_id: str | None, log: EventLog) -> None:
         super().__init__(connection, tenant_id)
         self._log = log
 

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, func, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, RowMapping, func, insert, select, tuple_, update
 
 from models.errors import InvalidRunStateError, RunNotFoundError
 from models.events.frames import Draft, timestamp_text
 from models.events.log import EventLog
-from models.scope import Repository
+from models.prepared import Prepared
+from models.scope import Repository, Source
 from models.tables import flex_runs
 from models.tables.base import clock
 from planner.envelope import TaskEnvelope
@@ -129,7 +130,7 @@ class Due(NamedTuple):
 class RunRepository(Repository):
     """Runs of one tenant."""
 
-    def __init__(self, connection: Connection, tenant_id: str | None, log: EventLog) -> None:
+    def __init__(self, connection: Source, tenant_id: str | None, log: EventLog) -> None:
         super().__init__(connection, tenant_id)
         self._log = log
 
@@ -172,12 +173,7 @@ class RunRepository(Repository):
 
     def lock(self, run_id: str) -> Run:
         """Return the run and hold its lock until the transaction ends; `now` is the database's clock."""
-        statement = (
-            select(flex_runs, clock.label("now"))
-            .where(flex_runs.c.run_id == run_id, self.mine(flex_runs))
-            .with_for_update()
-        )
-        run = _one(self.connection.execute(statement).mappings().one_or_none(), run_id)
+        run = _one(_LOCK.one(self.connection, run_id=run_id, tenant=self.tenant_id), run_id)
         self._log.know_status(run_id, run.status)
         return run
 
@@ -293,6 +289,17 @@ class RunRepository(Repository):
         return [Due(*row) for row in self.connection.execute(statement)]
 
 
+_LOCK = Prepared(
+    "lock_run",
+    "SELECT "  # noqa: S608 - the names of the table's own columns
+    + ", ".join(column.name for column in flex_runs.c)
+    + """, clock_timestamp() AS now
+      FROM flex_runs
+     WHERE run_id = %(run_id)s AND (CAST(%(tenant)s AS text) IS NULL OR tenant_id = %(tenant)s)
+       FOR UPDATE
+    """,
+)
+
 STATUS_COLUMNS = (
     flex_runs.c.tenant_id,
     flex_runs.c.correlation_id,
@@ -309,7 +316,7 @@ def seconds(amount: float) -> ColumnElement[Any]:
     return func.make_interval(0, 0, 0, 0, 0, 0, amount)
 
 
-def _one(row: RowMapping | None, run_id: str) -> Run:
+def _one(row: Mapping[str, Any] | RowMapping | None, run_id: str) -> Run:
     if row is None:
         raise RunNotFoundError(data={"runId": run_id})
     return Run(**row)

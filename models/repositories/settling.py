@@ -1,7 +1,6 @@
-"""The statements that every node costs, each one round trip: take a node, and settle it.
+"""The statements that every node costs, each one round trip: take a node, settle it, look at those of a run.
 
-They are written out once in the driver's own language, because composing them anew for every node costs more than
-running them. What they share is the order of locks: the run's row first, by `FOR UPDATE` or by updating it, then rows
+What they share is the order of locks: the run's row first, by `FOR UPDATE` or by updating it, then rows
 of its nodes. A settled node's successors are counted down in the same statement; whoever brings one to zero has closed
 the join. Parents are never counted with a SELECT: it would see the snapshot from before the lock. When the plan has a
 newer version than the one that the settled attempt began under, its successors are those of the newer one.
@@ -9,7 +8,11 @@ newer version than the one that the settled attempt began under, its successors 
 
 from __future__ import annotations
 
-TAKE = """
+from models.prepared import Prepared
+
+TAKE = Prepared(
+    "take",
+    """
     WITH run AS (
         SELECT run_id, tenant_id, epoch, plan_version, correlation_id FROM flex_runs
          WHERE run_id = %(run_id)s AND epoch = %(epoch)s AND status = 'running'
@@ -32,9 +35,12 @@ TAKE = """
               (SELECT max(last_seen_at) FROM flex_capabilities AS capability
                 WHERE capability.capability_id = node.capability_id AND capability.status = 'active'
                   AND capability.tenant_id IN (run.tenant_id, '*')) AS capability_seen_at
-"""
+    """,
+)
 
-SETTLE = """
+SETTLE = Prepared(
+    "settle",
+    """
     WITH run AS (
         SELECT run_id, plan_version FROM flex_runs WHERE run_id = %(run_id)s FOR UPDATE
     ), done AS (
@@ -58,4 +64,35 @@ SETTLE = """
            (SELECT coalesce(array_agg(node_id), '{}') FROM counted WHERE waiting = 0) AS closed,
            (SELECT plan_version FROM done) AS plan_version,
            clock_timestamp() AS now
-"""
+    """,
+)
+
+STATES = Prepared(
+    "states",
+    """
+    SELECT node_id, status, waiting, attempt, tries, repair, crashes, candidate, lease_until, deadline, retry_at,
+           dispatched_at, dispatch_count, findings, error
+      FROM flex_plan_nodes
+     WHERE run_id = %(run_id)s AND (CAST(%(tenant)s AS text) IS NULL OR tenant_id = %(tenant)s)
+    """,
+)
+
+NOTE_DISPATCH = Prepared(
+    "note_dispatch",
+    """
+    UPDATE flex_plan_nodes
+       SET dispatched_at = clock_timestamp(), dispatch_count = dispatch_count + 1, updated_at = clock_timestamp()
+     WHERE run_id = %(run_id)s AND node_id = ANY(CAST(%(node_ids)s AS text[]))
+    """,
+)
+
+OUTPUTS = Prepared(
+    "outputs",
+    """
+    SELECT node_id, output
+      FROM flex_plan_nodes
+     WHERE run_id = %(run_id)s AND status = 'completed' AND output IS NOT NULL
+       AND (CAST(%(tenant)s AS text) IS NULL OR tenant_id = %(tenant)s)
+       AND (CAST(%(node_ids)s AS text[]) IS NULL OR node_id = ANY(CAST(%(node_ids)s AS text[])))
+    """,
+)

@@ -44,8 +44,10 @@ def observe_capability(change: CapabilityChange) -> None:
 def write_line(frame: Mapping[str, Any], tenant_id: str) -> None:
     """Write the line of a frame."""
     name = name_of(frame)
-    write = logger.warning if name in WARNINGS else logger.info
-    write(name, **facts_of(frame, tenant_id))
+    level = logging.WARNING if name in WARNINGS else logging.INFO
+    # Whoever does not listen is not told: picking the facts costs more than writing them.
+    if logger.is_enabled_for(level):
+        logger.log(level, name, **facts_of(frame, tenant_id))
 
 
 def write_status_line(change: StatusChange) -> None:

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 from planner.assembly.landmarks import find_landmarks
 from planner.assembly.rows import (
+    Distances,
     Offer,
     Row,
     distances,
@@ -58,10 +59,10 @@ def solve(
     goals = targets
     for row in pinned:
         goals |= row.needs
-    first = _rough_solution(free, given, goals, pins)
-    if first is None or len(pinned) != len(pins):
+    ways = distances(free, given, until=goals)
+    if any(bit not in ways.costs for bit in single_bits(goals)) or len(pinned) != len(pins):
         return None
-    chosen, exact, states = _Task(free, given, goals, pins).best(first, max_states)
+    chosen, exact, states = _Task(free, given, goals, pins).best(ways, max_states)
     costs = {row.name: row.cost for row in pinned}
     ordered = reach(sorted(chosen, key=lambda row: row.name), given)[1]
     told = tuple(row._replace(cost=costs.get(row.name, row.cost)) for row in ordered)
@@ -78,14 +79,17 @@ class _Task:
         self.rows, self.given, self.goals, self.pins = rows, given, goals, pins
         self.least = min((row[0] for row in rows if row[1] not in pins), default=0)
 
-    def best(self, first: list[Row], max_states: int) -> tuple[list[Row], bool, int]:
-        """Return the best solution, whether it is proved so, and how many states that took."""
+    def best(self, ways: Distances, max_states: int) -> tuple[list[Row], bool, int]:
+        """Return the best solution, whether it is proved so, and how many states that took.
+
+        `ways` are the distances at least to every goal; what they do not tell of begins no nearer than the last goal.
+        """
+        first = _rough_solution(self.rows, ways.makers, self.given, self.goals, self.pins)
         most, taken = _cost(first), 0
-        ways = distances(self.rows, self.given, most)
         bound = max((ways.costs[bit] for bit in single_bits(self.goals)), default=0)
         for width in (*WIDTHS, None):
             limit = most if width is None else min(most, bound + bound * width // 100)
-            near = self._near(ways.starts, limit)
+            near = self._near(ways.starts, bound, limit)
             if limit == most:
                 second = _first_solution(near, self.given, self.goals, self.pins)
                 first = min(first, second, key=_cost)
@@ -98,20 +102,25 @@ class _Task:
                 break
         return first, False, max_states
 
-    def _near(self, starts: Mapping[str, int], limit: int) -> list[Row]:
+    def _near(self, starts: Mapping[str, int], beyond: int, limit: int) -> list[Row]:
         """Return the rows by which a way from what is given to a goal costs no more than the limit.
 
-        Of those, the ones that another one replaces are left out, unless no more than two rows go together anyway.
+        A row of which `starts` does not tell costs at least `beyond` to begin with. Of those within the limit, the ones
+        that another one replaces are left out, or those that go with no other one where no three go together.
         """
         pins, goals, most, least = self.pins, self.goals, limit + 1, self.least
         near = [
             Row(cost, name, needs, makes)
             for cost, name, needs, makes in self.rows
-            if name in pins or starts.get(name, most) + cost + (0 if makes & goals else least) <= limit
+            if name in pins or starts.get(name, beyond) + cost + (0 if makes & goals else least) <= limit
         ]
         behind = distances_to(near, goals)
-        through = [r for r in near if r.name in pins or starts[r.name] + r.cost + behind.get(r.name, most) <= limit]
-        return through if self._in_pairs(limit) else undominated(through, goals, pins)
+        through = [
+            r for r in near if r.name in pins or starts.get(r.name, beyond) + r.cost + behind.get(r.name, most) <= limit
+        ]
+        if self._in_pairs(limit):
+            return through if pins else _coupled(through, self.given, goals)
+        return undominated(through, goals, pins)
 
     def _within(self, rows: list[Row], limit: int, max_states: int) -> tuple[list[Row] | None, int]:
         """Return the best solution that costs no more than the limit, if there is one, and how many states that took.
@@ -140,6 +149,27 @@ class _Task:
         return 3 * self.least > limit
 
 
+def _coupled(rows: Sequence[Row], given: int, goals: int) -> list[Row]:
+    """Return the rows that may be part of a solution of at most two: one that runs on what is given, and one behind it.
+
+    A row that needs more goes with one that makes all that it needs and all the goals that it does not make itself.
+    """
+    able = [row for row in rows if not row.needs & ~given]
+    makers: dict[int, list[int]] = {}
+    most = max((row.makes.bit_count() for row in able), default=0)
+    for row in able:
+        for bit in single_bits(row.makes):
+            makers.setdefault(bit, []).append(row.makes)
+    behind: list[Row] = []
+    wanted: dict[int, None] = {}
+    for row in rows:
+        want = row.needs & ~given and (row.needs | goals & ~row.makes) & ~given
+        if 0 < want.bit_count() <= most and any(not want & ~makes for makes in makers.get(want & -want, ())):
+            behind.append(row)
+            wanted[want] = None
+    return [r for r in able if r.makes & goals or any(not want & ~r.makes for want in wanted)] + behind
+
+
 def _cheapest_of_each(rows: Iterable[Offer], pins: frozenset[str]) -> tuple[list[Offer], list[Row]]:
     """Return the cheapest row of each pair of needs and makes with every pinned row; then the pinned ones as they were.
 
@@ -161,13 +191,12 @@ def _cheapest_of_each(rows: Iterable[Offer], pins: frozenset[str]) -> tuple[list
     return [*free, *plain], pinned
 
 
-def _rough_solution(rows: Sequence[Offer], given: int, goals: int, pins: frozenset[str]) -> list[Row] | None:
-    """Return a solution made of what looks like the cheapest maker of each thing in turn, None if there is none."""
-    found = distances(rows, given, summed=True, until=goals)
-    if any(bit not in found.costs for bit in single_bits(goals)):
-        return None
+def _rough_solution(
+    rows: Sequence[Offer], makers: Mapping[int, Offer], given: int, goals: int, pins: frozenset[str]
+) -> list[Row]:
+    """Return a solution made of what looks like the cheapest maker of each thing in turn."""
     chosen = {row[1]: Row(*row) for row in rows if row[1] in pins} if pins else {}
-    _follow(found.makers, goals & ~given, given, chosen)
+    _follow(makers, goals & ~given, given, chosen)
     return _without_idle(list(chosen.values()), given, goals, pins)
 
 

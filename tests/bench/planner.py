@@ -27,7 +27,7 @@ LETTERS = "abcdefgh"
 DEEP, WIDE = 10, 3
 FACETS = tuple(f"f{level}x{place}" for level in range(DEEP) for place in range(WIDE))
 CATALOGUE = text_facets(("start", *FACETS))
-ROUNDS = 40
+ROUNDS = 100
 SIZES = (100, 1_000, 10_000)
 
 

@@ -6,6 +6,7 @@ from functools import cache
 
 from models.catalogue import catalogue
 from models.migrate import upgrade
+from models.repositories.runs import seconds
 from models.settings import get_settings
 from models.tables.base import clock
 from models.unit_of_work import open_unit
@@ -13,6 +14,8 @@ from planner.contracts.capabilities import check_registration
 from planner.envelope import check_envelope
 from tests.bench.graph import CAPABILITY, FACET, eight_nodes
 
+WAKE_SECONDS = 3600.0
+"""When a run that nobody has begun wakes by itself: not while it waits to be measured."""
 ENVELOPE = {
     "objective": "Measure",
     "inputs": {},
@@ -37,7 +40,8 @@ def prepare(count: int) -> list[str]:
             run = unit.runs.create(envelope=envelope, correlation_id="bench")
             unit.plans.add(run, plan, intake={"objective": "Measure", "specialInstructions": [], "values": {}})
             unit.nodes.install(run, plan)
-            unit.runs.change(run.run_id, status="running", plan_version=1, wake_at=clock)
+            # A run that is due already would be begun by the sweep, before or beside whoever measures it.
+            unit.runs.change(run.run_id, status="running", plan_version=1, wake_at=clock + seconds(WAKE_SECONDS))
             made.append(run.run_id)
     return made
 

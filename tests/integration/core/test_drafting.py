@@ -10,6 +10,8 @@ import pytest
 
 import tasks.drafting
 from models.unit_of_work import open_unit
+from planner.progress.replanning import Reason, Replanning
+from tasks.agents.offline.agent import OfflineAgent
 from tests.integration.core.conftest import forget_process
 from tests.support import fake_openai as fake
 from tests.support.drafts import BRIEFING, LINKEDIN, REVIEW, codes, draft, step
@@ -309,3 +311,32 @@ def test_the_static_planner_refuses_other_work_and_names_the_way_out(in_mode: Ca
     rejected = loop.told(run_id, "plan_rejected")[0]["payload"]["diagnostics"]
     unknown = next(one for one in rejected if one["code"] == "static_plan_unknown")
     assert "FLEX_PLANNER_MODE" in unknown["suggestion"]
+
+
+def test_a_plan_that_is_made_anew_is_talked_about_with_what_there_is(hybrid: Loop, model: FakeOpenAI) -> None:
+    # Given a run whose plan came from a draft, and an operator who has it planned anew while its briefing is done
+    model.play(says(VALID), says(VALID))
+    run_ids: list[str] = []
+
+    def replan(bundle: Any, cancel: Any) -> Any:
+        with open_unit("default") as unit:
+            unit.planning.request(unit.runs.lock(run_ids[0]), Replanning(Reason.OPERATOR))
+        return OfflineAgent().run(bundle, cancel=cancel)
+
+    hybrid.agents.on("briefing", replan)
+    run_ids.append(hybrid.submit(linkedin_envelope()))
+    run = hybrid.settle(run_ids[0])
+    # Then the model was told of the plan in force and of what is done
+    assert run.status == "completed"
+    assert [(d["phase"], d["outcome"]) for d in stored(run_ids[0])] == [
+        ("initial", "accepted"),
+        ("replan", "accepted"),
+    ]
+    told = model.requests[-1].user
+    assert '"version": 1' in told or '"version":1' in told
+    assert "operator" in told
+    # And a draft that changes nothing makes no new version
+    assert run.plan_version == 1
+    (rejected,) = (f["payload"]["diagnostics"] for f in hybrid.told(run_ids[0], "plan_rejected"))
+    assert [finding["code"] for finding in rejected] == ["plan_not_new"]
+    assert len(hybrid.agents.attempts("briefing")) == 1
