@@ -136,10 +136,27 @@ def open_unit(tenant: str | None = DEFAULT_TENANT, *, bus: Bus | None = None) ->
         unit = UnitOfWork(connection, tenant)
         yield unit
         fault("before_commit")
+    _follow_up(unit, bus or live_bus())
+
+
+@contextmanager
+def open_statement(tenant: str | None) -> Iterator[UnitOfWork]:
+    """Open a unit for one statement that is a transaction by itself: no round trips to begin one and to commit it.
+
+    Raises DatabaseUnavailableError when the server is away; the statement may have taken effect then.
+    """
+    fault("before_commit")
+    with open_reading(tenant) as unit:
+        yield unit
+    _follow_up(unit, live_bus())
+
+
+def _follow_up(unit: UnitOfWork, bus: Bus) -> None:
+    """Do what follows a commit: publish and observe what was written, and what else was asked for."""
     fault("after_commit")
     frames = unit.events.written
     if frames:
-        (bus or live_bus()).publish(frames)
+        bus.publish(frames)
         for frame in frames:
             observe_frame(frame.as_json(), frame.tenant_id)
     for change in unit.events.moved:

@@ -20,7 +20,7 @@ from models.faults import fault
 from models.repositories.nodes import Claim, ClaimRefusedError, Result
 from models.repositories.plans import StoredPlan
 from models.settings import get_settings
-from models.unit_of_work import UnitOfWork, open_reading, open_unit
+from models.unit_of_work import UnitOfWork, open_reading, open_statement, open_unit
 from planner.plan.graph import Node, PlanGraph
 from planner.plan.lanes import Lane, cut_lanes
 from planner.progress.failure import after_failure, candidate_id
@@ -137,11 +137,15 @@ def _complete(claim: Claim, stored: StoredPlan, done: Done, lane: Sequence[str],
     rest = tuple(lane[list(lane).index(node.id) + 1 :])
     ahead = rest or (() if chained else _beyond_join(plan, node.id))
     result = Result(dict(done.output), dict(done.provenance), done.usage.as_json(), done.duration_ms)
+    why = directions_in(plan, node.id, done.output)
+    if why is None and not chained and not stopping.is_set():
+        step = _complete_at_once(claim, plan, done, result, ahead)
+        if step is not None:
+            return step
     with open_unit(None) as unit:
         settled = unit.nodes.complete(claim, result, successors=plan.children(node.id))
         told = [_completed(claim, node, done)]
         following, overtaken = None, settled.plan_version != claim.plan_version
-        why = directions_in(plan, node.id, done.output)
         if not (overtaken or why or stopping.is_set()) and ahead and ahead[0] in settled.closed:
             following, start = _take_next(unit, claim, ahead[0])
             told.extend(start)
@@ -166,6 +170,30 @@ def _complete(claim: Claim, stored: StoredPlan, done: Done, lane: Sequence[str],
         return _Step(following, ahead, LOOK if closed - {ahead[0]} else ENDED)
     look = closed or overtaken or why or not plan.children(node.id)
     return _Step(None, walked=LOOK if look else ENDED)
+
+
+def _complete_at_once(claim: Claim, plan: PlanGraph, done: Done, result: Result, ahead: Sequence[str]) -> _Step | None:
+    """Settle the node and begin the next one in one statement; None where a newer version of the plan is in force."""
+    node, following = plan.node(claim.node_id), plan.node(ahead[0]) if ahead else None
+    start = None
+    if following is not None:
+        start = frames.node_start(following, attempt=1, capability_id=following.capability_id)
+    with open_statement(None) as unit:
+        moved = unit.nodes.settle(
+            claim,
+            result,
+            told=_completed(claim, node, done),
+            successors=plan.children(node.id),
+            ahead=None if following is None else following.id,
+            start=start,
+            lease=get_settings().lease_seconds,
+        )
+    if moved is None:
+        return None
+    fault("after_settle", node.id)
+    if moved.following is not None:
+        return _Step(moved.following, ahead, LOOK if moved.closed - {ahead[0]} else ENDED)
+    return _Step(None, walked=LOOK if moved.closed or not plan.children(node.id) else ENDED)
 
 
 def _count_down(unit: UnitOfWork, claim: Claim, plan_version: int) -> None:

@@ -217,6 +217,25 @@ class EventLog(Repository):
         for row, frame in zip(rows, told, strict=True):
             self.written.append(Frame(run_id=run_id, timestamp=at, **{**frame, **row}))
 
+    def note_written(self, run_id: str, drafts: Sequence[Draft], row: Mapping[str, Any]) -> None:
+        """Note frames that a statement of its own has stored, numbered up to `o_last_seq`, at `o_at`."""
+        first = row["o_last_seq"] - len(drafts) + 1
+        self.written.extend(
+            Frame(
+                run_id=run_id,
+                seq=first + offset,
+                type=draft.type,
+                timestamp=row["o_at"],
+                correlation_id=row["o_correlation_id"],
+                plan_version=row["plan_version"],
+                tenant_id=row["o_tenant_id"],
+                node_id=draft.node_id,
+                payload=draft.stamped(row["o_at"]),
+                facet_provenance=draft.facet_provenance,
+            )
+            for offset, draft in enumerate(drafts)
+        )
+
     def page(self, run_id: str, *, after: int = 0, limit: int = 500, types: Sequence[str] | None = None) -> list[Frame]:
         """Return up to `limit` frames behind number `after`, in order; `types` keeps only those."""
         statement = (

@@ -19,7 +19,7 @@ from models.errors import LeaseLostError
 from models.events.frames import Draft, timestamp_text
 from models.events.log import EventLog
 from models.repositories.runs import Held, Run, seconds
-from models.repositories.settling import NOTE_DISPATCH, OUTPUTS, SETTLE, STATES, TAKE
+from models.repositories.settling import NOTE_DISPATCH, OUTPUTS, SETTLE, SETTLE_AT_ONCE, STATES, TAKE
 from models.scope import Repository, Source
 from models.tables import flex_plan_nodes, flex_runs
 from models.tables.base import clock
@@ -79,6 +79,14 @@ class Settled:
     closed: frozenset[str]
     plan_version: int
     at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A settled node: `closed` are those that now wait for nobody, `following` is the claim on the next one."""
+
+    closed: frozenset[str]
+    following: Claim | None
 
 
 class ClaimRefusedError(LeaseLostError):
@@ -187,6 +195,54 @@ class NodeRepository(Repository):
         if row is None or row["settled"] != 1:
             raise LeaseLostError(data={"runId": claim.run_id, "nodeId": claim.node_id, "attempt": claim.attempt})
         return Settled(frozenset(row["closed"]), row["plan_version"], row["now"])
+
+    def settle(
+        self,
+        claim: Claim,
+        result: Result,
+        *,
+        told: Draft,
+        successors: Sequence[str],
+        ahead: str | None,
+        start: Draft | None,
+        lease: float,
+    ) -> Moved | None:
+        """Do in one statement what `complete`, `claim` of the node `ahead` and the log's `record` do.
+
+        `told` is the `node_complete`, `start` the first `node_start` of `ahead`, which is taken only if this closes it
+        and it was never tried. None where a newer version is in force: then nothing has happened. Raises
+        LeaseLostError.
+        """
+        row = SETTLE_AT_ONCE.one(
+            self.connection,
+            run_id=claim.run_id,
+            node_id=claim.node_id,
+            worker=claim.worker,
+            attempt=claim.attempt,
+            plan_version=claim.plan_version,
+            epoch=claim.epoch,
+            output=dumps(result.output),
+            provenance=dumps(result.provenance),
+            usage=dumps(result.usage),
+            duration_ms=result.duration_ms,
+            successors=list(successors),
+            ahead=ahead,
+            lease=lease,
+            told=_as_told(told),
+            start=None if start is None else _as_told(start),
+        )
+        if row is None or row["o_outcome"] == "lost":
+            raise LeaseLostError(data={"runId": claim.run_id, "nodeId": claim.node_id, "attempt": claim.attempt})
+        if row["o_outcome"] == "overtaken":
+            return None
+        drafts = [told, start] if row["o_taken"] and start is not None else [told]
+        self._log.note_written(claim.run_id, drafts, {**row, "plan_version": claim.plan_version})
+        following = None
+        if row["o_taken"]:
+            state = NodeState(str(ahead), status="running", attempt=1)
+            presence = Presence(row["o_capability_seen_at"], row["o_at"])
+            following = replace(claim, node_id=str(ahead), state=state, capability=presence)
+        return Moved(frozenset(row["o_closed"]), following)
 
     def count_down(self, run_id: str, successors: Sequence[str]) -> tuple[str, ...]:
         """Tell `successors` that one more parent has settled; return those that now wait for nobody."""
@@ -320,6 +376,10 @@ _STATE_COLUMNS = (
 def _state(row: Mapping[str, Any] | RowMapping) -> NodeState:
     values = {column.name: row[column.name] for column in _STATE_COLUMNS}
     return NodeState(**{**values, "findings": tuple(values["findings"])})
+
+
+def _as_told(draft: Draft) -> str:
+    return dumps({"payload": draft.payload, "facet_provenance": draft.facet_provenance})
 
 
 def _spent(usage: Mapping[str, Any]) -> dict[str, Any]:

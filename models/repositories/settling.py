@@ -67,6 +67,16 @@ SETTLE = Prepared(
     """,
 )
 
+SETTLE_AT_ONCE = Prepared(
+    "settle_at_once",
+    """
+    SELECT * FROM flex_settle_node(
+        %(run_id)s, %(node_id)s, %(worker)s, %(attempt)s, %(plan_version)s, %(epoch)s, %(output)s, %(provenance)s,
+        %(usage)s, %(duration_ms)s, %(successors)s, %(ahead)s, %(lease)s, %(told)s, %(start)s)
+    """,
+)
+"""What `SETTLE`, `TAKE` and the log do one after another, in one statement; the function comes with a migration."""
+
 STATES = Prepared(
     "states",
     """

@@ -13,6 +13,7 @@ from tasks.agents.base import AgentResult
 from tasks.base import stopping
 from tasks.runs import lane_failed
 from tests.integration.core import moves
+from tests.support.envelopes import linkedin_envelope
 from tests.support.factories import make_chain, make_plan
 from tests.support.invariants import assert_sound
 from tests.support.loop import Loop, Message, WorkerDiedError
@@ -126,3 +127,36 @@ def test_a_dead_workers_lease_is_noticed_while_other_lanes_are_being_published(
         "SELECT r.wake_at > n.lease_until FROM flex_runs r JOIN flex_plan_nodes n USING (run_id) WHERE node_id = 'a'"
     )
     assert not late
+
+
+def test_one_statement_settles_and_tells_exactly_what_several_do(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given a run whose nodes are settled in one statement, and one in which each move is a statement of its own
+    def told(run_id: str) -> list[Any]:
+        left_out = {"durationMs", "startedAt", "completedAt", "createdAt"}
+        frames = [
+            {
+                **{name: value for name, value in frame.items() if name not in {"timestamp", "runId", "id"}},
+                "payload": {k: v for k, v in frame["payload"].items() if k not in left_out},
+            }
+            for frame in loop.frames(run_id)
+            if frame["type"] in {"node_start", "node_complete"}
+        ]
+        return sorted(frames, key=lambda frame: (frame["nodeId"], frame["type"]))
+
+    def rows(run_id: str) -> list[Any]:
+        names = ("status", "attempt", "waiting", "output", "provenance", "usage", "planVersion")
+        return [(node_id, *(node[name] for name in names)) for node_id, node in sorted(loop.nodes(run_id).items())]
+
+    at_once = loop.submit(linkedin_envelope())
+    assert loop.settle(at_once).status == "completed"
+    monkeypatch.setattr("tasks.walk._complete_at_once", lambda *_: None)
+    step_by_step = loop.submit(linkedin_envelope())
+    assert loop.settle(step_by_step).status == "completed"
+    # Then both have told the same, stored the same, and counted the same
+    assert told(at_once) == told(step_by_step)
+    assert rows(at_once) == rows(step_by_step)
+    assert loop.run(at_once).usage == loop.run(step_by_step).usage
+    # And what is stored is what was sent, the moment included
+    for frame in loop.told(at_once, "node_complete", "node_start"):
+        stamp = frame["payload"].get("completedAt") or frame["payload"]["startedAt"]
+        assert stamp == frame["timestamp"]
