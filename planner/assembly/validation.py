@@ -11,6 +11,7 @@ from planner.assembly.case import Case as Case
 from planner.assembly.case import at_node, latest
 from planner.assembly.constraints import constraints_met
 from planner.assembly.diagnostics import Diagnostic, merge
+from planner.assembly.index import index_of
 from planner.assembly.proof import contract_met, inputs_fit, limits_kept, promises_kept
 from planner.assembly.request import REQUIRABLE_KINDS, refusal_of
 from planner.plan.graph import Node, PlanGraph
@@ -180,11 +181,10 @@ def _reviewers(case: Case, node: Node, facet: str) -> bool:
     before = [case.plan.node(n) for n in case.plan.ancestors(node.id)]
     there = set(case.request.given).union(*(n.output_facets for n in before))
     return any(
-        c.kind == "validation"
-        and facet in (*c.input_facets, *c.optional_input_facets)
+        facet in (*c.input_facets, *c.optional_input_facets)
         and set(c.input_facets) <= there
         and refusal_of(c, case.request) is None
-        for c in case.registry.capabilities
+        for c in index_of(case.registry).validators
     )
 
 
