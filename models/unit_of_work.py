@@ -19,6 +19,7 @@ from models.events.log import EventLog
 from models.faults import fault
 from models.repositories.audit import AuditRepository
 from models.repositories.capabilities import CapabilityRepository
+from models.repositories.claims import ClaimRepository
 from models.repositories.hitl import HitlRepository
 from models.repositories.idempotency import IdempotencyRepository
 from models.repositories.keys import KeyRepository
@@ -60,6 +61,10 @@ class UnitOfWork:
     @cached_property
     def nodes(self) -> NodeRepository:
         return NodeRepository(self._connection, self.tenant_id, self.events)
+
+    @cached_property
+    def claims(self) -> ClaimRepository:
+        return ClaimRepository(self._connection, self.tenant_id, self.events)
 
     @cached_property
     def plans(self) -> PlanRepository:

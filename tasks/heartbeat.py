@@ -58,7 +58,7 @@ class Heartbeat:
             before = dict(self._held)
         lease = get_settings().lease_seconds
         with open_unit(None) as unit:
-            kept = unit.nodes.extend_leases(self._worker, lease, before)
+            kept = unit.claims.extend(self._worker, lease, before)
             kept |= unit.planning.extend(self._worker, lease, before)
         for key, token in before.items():
             if key not in kept:

@@ -15,7 +15,7 @@ import structlog
 
 from models.database import dumps
 from models.faults import fault
-from models.repositories.nodes import Claim
+from models.repositories.claims import Claim
 from models.repositories.plans import StoredPlan
 from models.settings import get_settings
 from models.telemetry import Call, CallEnd, observe_call

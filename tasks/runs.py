@@ -67,7 +67,7 @@ def lane_failed(request: Any, exc: BaseException, _traceback: Any) -> None:
     logger.error("lane_failed", run_id=run_id, node_ids=node_ids, task_id=request.id, error=type(exc).__name__)
     with open_unit(None) as unit:
         run = unit.runs.lock(run_id)
-        unit.nodes.end_leases(run_id, node_ids)
+        unit.claims.end(run_id, node_ids)
         if not run.terminal:
             message = "A worker failed outside the nodes of a lane; its nodes are taken back."
             draft = Draft("log", {"level": "error", "nodeIds": node_ids, "error": type(exc).__name__}, message=message)

@@ -17,7 +17,7 @@ import structlog
 from models.errors import LeaseLostError
 from models.events.frames import Draft
 from models.faults import fault
-from models.repositories.nodes import Claim, ClaimRefusedError, Result
+from models.repositories.claims import Claim, ClaimRefusedError, Result
 from models.repositories.plans import StoredPlan
 from models.settings import get_settings
 from models.unit_of_work import UnitOfWork, open_reading, open_statement, open_unit
@@ -101,7 +101,7 @@ def go_on(begun: Begun, *, chained: bool = False) -> Walked:
 
 
 def _take(unit: UnitOfWork, run_id: str, node_id: str, epoch: int) -> tuple[Claim, Draft, datetime]:
-    claim, at = unit.nodes.claim(run_id, node_id, epoch=epoch, worker=WORKER, lease=get_settings().lease_seconds)
+    claim, at = unit.claims.take(run_id, node_id, epoch=epoch, worker=WORKER, lease=get_settings().lease_seconds)
     node: Node = unit.plans.stored(run_id, claim.plan_version).plan.node(node_id)
     capability_id = candidate_id(node, claim.state.candidate)
     return claim, frames.node_start(node, attempt=claim.attempt, capability_id=capability_id), at
@@ -143,7 +143,7 @@ def _complete(claim: Claim, stored: StoredPlan, done: Done, lane: Sequence[str],
         if step is not None:
             return step
     with open_unit(None) as unit:
-        settled = unit.nodes.complete(claim, result, successors=plan.children(node.id))
+        settled = unit.claims.complete(claim, result, successors=plan.children(node.id))
         told = [_completed(claim, node, done)]
         following, overtaken = None, settled.plan_version != claim.plan_version
         if not (overtaken or why or stopping.is_set()) and ahead and ahead[0] in settled.closed:
@@ -179,7 +179,7 @@ def _complete_at_once(claim: Claim, plan: PlanGraph, done: Done, result: Result,
     if following is not None:
         start = frames.node_start(following, attempt=1, capability_id=following.capability_id)
     with open_statement(None) as unit:
-        moved = unit.nodes.settle(
+        moved = unit.claims.settle(
             claim,
             result,
             told=_completed(claim, node, done),
@@ -249,7 +249,7 @@ def _fail(claim: Claim, stored: StoredPlan, failed: Failed, lane: Sequence[str])
                 attempt=claim.attempt + 1,
                 capability_id=candidate_id(node, change.values.get("candidate", claim.state.candidate)),
             )
-            again = unit.nodes.try_again(
+            again = unit.claims.try_again(
                 claim,
                 [*change.drafts, start],
                 lease=get_settings().lease_seconds,
@@ -260,7 +260,7 @@ def _fail(claim: Claim, stored: StoredPlan, failed: Failed, lane: Sequence[str])
         drafts = list(change.drafts)
         if change.request is not None:
             drafts.append(unit.hitl.ask(unit.runs.lock(claim.run_id), change.request))
-        unit.nodes.leave(claim, drafts, usage=usage, values=change.values)
+        unit.claims.leave(claim, drafts, usage=usage, values=change.values)
     return _Step(None, walked=LOOK)
 
 
@@ -269,5 +269,5 @@ def _ask(claim: Claim, stored: StoredPlan, outcome: Ask) -> _Step:
     with open_unit(None) as unit:
         request = requests.for_agent(node, outcome.ask, candidate_id(node, claim.state.candidate))
         asked = unit.hitl.ask(unit.runs.lock(claim.run_id), request)
-        unit.nodes.leave(claim, [asked], usage=outcome.usage.as_json(), values={"status": "awaiting_hitl"})
+        unit.claims.leave(claim, [asked], usage=outcome.usage.as_json(), values={"status": "awaiting_hitl"})
     return _Step(None, walked=LOOK)

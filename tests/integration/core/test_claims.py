@@ -11,7 +11,7 @@ import pytest
 
 from models.errors import LeaseLostError
 from models.events.frames import Draft
-from models.repositories.nodes import Claim, ClaimRefusedError
+from models.repositories.claims import Claim, ClaimRefusedError
 from models.unit_of_work import open_unit
 from planner.progress.state import NodeState
 from tests.integration.core import moves
@@ -104,7 +104,7 @@ def lost_attempt(run_id: str) -> Claim:
 
 def try_again(held: Claim) -> None:
     with open_unit(None) as unit:
-        unit.nodes.try_again(held, [Draft("log"), Draft("node_start")], lease=5, usage={}, values={})
+        unit.claims.try_again(held, [Draft("log"), Draft("node_start")], lease=5, usage={}, values={})
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ def test_a_beat_extends_the_leases_of_its_worker_and_of_nobody_else() -> None:
     claim(run_id, "b", worker="w2", lease=5)
     before = states(run_id)
     with open_unit(None) as unit:
-        assert unit.nodes.extend_leases("w1", 60, {(run_id, "a", 1), (run_id, "b", 1)}) == {(run_id, "a", 1)}
+        assert unit.claims.extend("w1", 60, {(run_id, "a", 1), (run_id, "b", 1)}) == {(run_id, "a", 1)}
     after = states(run_id)
     assert before["a"].lease_until is not None
     assert after["a"].lease_until is not None
@@ -245,6 +245,6 @@ def test_a_lease_never_goes_past_the_deadline() -> None:
     claim(run_id, "a", worker="w1")
     pass_time(290)
     with open_unit(None) as unit:
-        unit.nodes.extend_leases("w1", 60, {(run_id, "a", 1)})
+        unit.claims.extend("w1", 60, {(run_id, "a", 1)})
     node = states(run_id)["a"]
     assert node.lease_until == node.deadline
