@@ -152,6 +152,7 @@ def _waiting(view: RunView) -> Iterator[str]:
     """Yield that the run waits, and the commands that answer what it has asked."""
     yield f"run {view.run_id} waits for a person; `flex watch {view.run_id}` goes on watching it."
     for request in view.asked.values():
+        yield f"\n{request['payload']['question']}"
         for command, meaning in _answers(request["id"], request["payload"]):
             yield f"  {command}" + (f"  # {meaning}" if meaning else "")
 

@@ -90,6 +90,7 @@ def test_a_person_answers_from_the_command_line(flex: Flex, asker: Visitor, prov
     provider.play(fake.SCHEMA_VIOLATION)
     outcome = flex("run", "-", "--url", asker.url, stdin=ARTICLE)
     assert outcome.returncode == 3
+    assert "has no valid output after" in outcome.stderr
     (request_id,) = {word for word in outcome.stderr.split() if word.startswith("hitl_")}
     assert f"flex approve {request_id} [--output FILE]" in outcome.stderr
     # When it is looked for, answered wrongly, and answered
