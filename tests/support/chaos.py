@@ -22,6 +22,7 @@ from typing import Any
 
 from app.client import ClientError, FlexClient
 from app.programs import wait_until
+from planner.progress.state import RUN_STATUSES, TERMINAL
 from tests.support.crew import Crew, Member, crew_in
 from tests.support.invariants import assert_sound
 from tests.support.servers import make_data_dir
@@ -88,7 +89,8 @@ class Chaos:
 
             def settled() -> bool:
                 _answer(client)
-                waiting.difference_update(_ended(client, waiting))
+                # Twice, since a run may pass from a status that is still to be listed to one that has been.
+                waiting.intersection_update(_open_runs(client) | _open_runs(client))
                 return not waiting
 
             wait_until(settled, SETTLE_SECONDS)
@@ -200,8 +202,18 @@ def _answer(client: FlexClient) -> None:
                 raise
 
 
-def _ended(client: FlexClient, run_ids: set[str]) -> set[str]:
-    return {run_id for run_id in run_ids if client.run(run_id)["run"]["status"] in {"completed", "failed", "cancelled"}}
+def _open_runs(client: FlexClient) -> set[str]:
+    """Return the runs that have not ended: asked for by status, since half an hour leaves thousands that have."""
+    found: set[str] = set()
+    for status in sorted(set(RUN_STATUSES) - TERMINAL):
+        cursor: str | None = None
+        while True:
+            page = client.runs(status=status, limit=200, cursor=cursor)
+            found.update(run["runId"] for run in page["data"])
+            cursor = page["nextCursor"]
+            if cursor is None:
+                break
+    return found
 
 
 def _moving(client: FlexClient) -> int:
