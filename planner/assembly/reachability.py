@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from heapq import nsmallest
+from itertools import chain
 from typing import Any
 
 ROW_CAP = 80
@@ -14,7 +16,7 @@ class Reach:
     """The reachable set as a plan's metadata tell of it, by capability ids.
 
     A capability stands in it because it lies on a `path`, because a policy names it, or because it makes what a goal
-    condition speaks of; `missing` are those named that no plan can hold. `path` comes in sorted parts that have none in
+    condition speaks of; `missing` are those named that no plan can hold. `path` comes in parts that have none in
     common, since a large registry has thousands on it and a plan tells of a few. `beside` are those of `named` and
     `goals` that do not lie on it.
     """
@@ -32,7 +34,7 @@ class Reach:
         cap = self.cap
         pinned = self.named | self.goals
         most = cap + len(pinned)
-        firsts = sorted([name for part in self.path for name in part[:most]])[:most]
+        firsts = nsmallest(most, chain.from_iterable(self.path))
         others = [name for name in firsts if name not in pinned][: max(0, cap - len(pinned))]
         rows = [(name, self._reasons(name)) for name in sorted((*pinned, *others))]
         reasons = [reason for _, found in rows for reason in found]
