@@ -110,6 +110,10 @@ def request_closed(request_id: str) -> Draft:
     return Draft("log", payload, message=f"Request {request_id} is closed: the new plan does not ask it.")
 
 
+def _facets(node: Node) -> dict[str, list[str]]:
+    return {"input": list(node.input_facets), "output": list(node.output_facets)}
+
+
 def node_start(node: Node, *, attempt: int, capability_id: str | None) -> Draft:
     """Return the start of one attempt; a virtual node says so and names no capability."""
     payload: dict[str, Any] = {
@@ -118,7 +122,7 @@ def node_start(node: Node, *, attempt: int, capability_id: str | None) -> Draft:
         "kind": node.kind,
         "attempt": attempt,
         "executorType": node.executor_type,
-        "facets": {"input": list(node.input_facets), "output": list(node.output_facets)},
+        "facets": _facets(node),
         "contracts": contract_modes(node),
         "postConditionGuards": [dict(guard) for guard in node.post_guards],
     }
@@ -165,7 +169,13 @@ def node_complete(
 
 def node_skipped(node: Node, reason: str) -> Draft:
     """Return that a node will not run."""
-    payload = {"capabilityId": node.capability_id, "label": node.label, "kind": node.kind, "reason": reason}
+    payload = {
+        "capabilityId": node.capability_id,
+        "label": node.label,
+        "kind": node.kind,
+        "facets": _facets(node),
+        "reason": reason,
+    }
     return Draft("node_skipped", payload, node_id=node.id)
 
 
@@ -176,6 +186,7 @@ def node_retry(node: Node, *, attempt: int, reason: str, capability_id: str | No
         "maxAttempts": node.contract.max_attempts,
         "reason": reason,
         "capabilityId": capability_id,
+        "facets": _facets(node),
         "message": failure.message,
     }
     if failure.findings:
@@ -188,12 +199,16 @@ def node_error(node: Node, failure: Failure, *, capability_id: str | None, attem
     payload = {
         "capabilityId": capability_id,
         "label": node.label,
+        "kind": node.kind,
         "attempt": attempt,
+        "facets": _facets(node),
         "error": {**failure.as_json(), "name": failure.kind, "remedy": remedy(failure.code)},
         "code": failure.code,
         "message": failure.message,
         "remedy": remedy(failure.code),
     }
+    if node.virtual:
+        payload["virtual"] = True
     return Draft("node_error", payload, node_id=node.id, message=failure.message)
 
 

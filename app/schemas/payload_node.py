@@ -52,8 +52,11 @@ class NodeErrorPayload(Open):
 
     capability_id = text(nullable=True)
     label = text()
+    kind = text()
     attempt = whole(0)
     executor_type = text()
+    virtual = flag()
+    facets = free()
     code = text()
     message = text()
     remedy = text()
@@ -69,6 +72,7 @@ class NodeRetryPayload(Open):
     message = text()
     errors = fields.List(free())
     capability_id = text(nullable=True)
+    facets = free()
 
 
 class NodeSkippedPayload(Open):
@@ -76,6 +80,8 @@ class NodeSkippedPayload(Open):
 
     capability_id = text(nullable=True)
     label = text()
+    kind = text()
+    facets = free()
     reason = text()
 
 

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
+from models.telemetry.lines import name_of
+from planner.plan.graph import Node
+from planner.progress.failure import Failure
 from tasks import frames
 from tests.support.factories import make_node, make_plan, make_virtual
 from tests.support.planning import linkedin, plan_for
@@ -37,6 +42,30 @@ def test_a_virtual_node_says_so_and_names_no_capability() -> None:
     assert (virtual["virtual"], virtual["capabilityId"]) == (True, None)
     assert (real["attempt"], real["capabilityId"], real["branch"]) == (2, "acme.a", "b")
     assert "virtual" not in real
+
+
+@pytest.mark.parametrize(
+    ("node", "line"),
+    [
+        (make_node("a", makes=["a_text"]), "flex_node_error"),
+        (make_virtual("v", makes=["v_text"]), "flex_virtual_node_error"),
+        (make_virtual("r", kind="routing"), "flex_routing_node_error"),
+    ],
+)
+def test_what_goes_wrong_at_a_node_is_told_with_its_sort_and_facets(node: Node, line: str) -> None:
+    failure = Failure("invalid_output", "invalid_output", "It does not fit.")
+    told = (
+        frames.node_error(node, failure, capability_id=node.capability_id, attempt=1),
+        frames.node_retry(node, attempt=2, reason="invalid_output", capability_id=node.capability_id, failure=failure),
+        frames.node_skipped(node, "Another way was taken."),
+    )
+    assert [name_of({"type": draft.type, "payload": draft.payload}) for draft in told] == [
+        line,
+        "flex_node_retry",
+        "flex_node_skipped",
+    ]
+    for draft in told:
+        assert (draft.payload or {})["facets"] == {"input": list(node.input_facets), "output": list(node.output_facets)}
 
 
 def test_the_last_frame_leaves_out_what_it_has_not() -> None:
