@@ -34,8 +34,8 @@ from tests.support.web import WebServer
 FLEX = "/api/v1/flex"
 JSON = "application/json"
 TABLES = ("flex_runs", "flex_events", "flex_capabilities", "flex_idempotency_keys", "hitl_responses")
-CAP_SECONDS = 5.0
-"""Far above what a refusal takes, on a machine that is busy with other things."""
+CAP_SECONDS = 1.5
+"""A refusal takes less than a tenth of it; the rest is for a machine that is busy with other things."""
 
 
 @pytest.fixture
@@ -136,6 +136,7 @@ def test_other_kinds_of_body_are_refused(client: FlaskClient, stored: Callable[[
 
 
 def test_a_body_over_the_limit_is_refused(client: FlaskClient, stored: Callable[[], Any]) -> None:
+    """Seen to fail with both looks at the size taken out of `_content` (app/body.py): the run is stored (202)."""
     large = json.dumps(linkedin_envelope(specialInstructions=["x" * 1_048_577]))
     for path in ("/runs", "/run.stream", "/plan", "/capabilities/register"):
         assert_problem(client.post(FLEX + path, data=large, content_type=JSON), 413)
@@ -178,6 +179,7 @@ def test_a_body_that_drips_in_is_given_up(server: WebServer) -> None:
 
 
 def test_chunks_without_an_end_are_cut_at_the_limit(server: WebServer) -> None:
+    """Seen to fail with either look at the size taken out of `_content`: the part that was read is no JSON (400)."""
     start = head(f"{FLEX}/runs", f"Content-Type: {JSON}", "Transfer-Encoding: chunked")
     chunk = b"10000\r\n" + b" " * 65536 + b"\r\n"
     reply = raw(server, start + chunk * 17)
@@ -258,6 +260,8 @@ PATTERNS = [
     "^(?=(a+)+$)b",
 ]
 EVIL = "a" * 5000 + "!"
+HOLDS = "(a?){30}a{30}"
+"""The one pattern that the text does hold; of each other one it is known not to, or not known in time."""
 
 
 def contract(schema: Any) -> dict[str, Any]:
@@ -277,16 +281,23 @@ def test_a_slow_pattern_costs_its_own_caller_a_moment(
         schema = {"type": "object", "patternProperties": {pattern: {"type": "integer"}}}
         answer = {EVIL: "x"}
     request_id = open_request(new_run, schema)
+    registration = writer_registration(outputContract={"mode": "json_schema", "schema": schema})
     begun = time.monotonic()
-    # When the contract is sent, and the answer
+    # When the contract is sent, a registration with it, and the answer
     planned = client.post(f"{FLEX}/plan", json=contract(schema))
+    registered = client.post(f"{FLEX}/capabilities/register", json=registration)
     resolved = client.post(
         f"{FLEX}/hitl/resolve", json={"requestId": request_id, "responses": [{"approved": True, "output": answer}]}
     )
-    # Then both are answered at once: the contract may be refused, the answer fits or it does not
-    assert planned.status_code in {200, 422}
-    assert resolved.status_code in {200, 422}
+    # Then all are answered at once; a schema is no wrong one for being slow, and what is not proved to fit is refused
     assert time.monotonic() - begun < CAP_SECONDS
+    assert (planned.status_code, registered.status_code) == (200, 200)
+    if keyword == "pattern" and pattern != HOLDS:
+        assert_problem(resolved, 422)
+        assert resolved.get_json()["errors"][0]["pointer"] == "/responses/0/output/text"
+    elif resolved.status_code != 200:
+        # A name that cannot be matched in time leaves open whether its value has to fit
+        assert_problem(resolved, 422)
 
 
 # B07: schemas that explode
@@ -367,7 +378,7 @@ def test_a_list_of_a_hundred_thousand_is_checked_for_doubles_quickly(client: Fla
     answer = {"requestId": request_id, "responses": [{"approved": True, "output": output}]}
     reply = client.post(f"{FLEX}/hitl/resolve", json=answer)
     assert_problem(reply, 422)
-    assert time.monotonic() - begun < 2 * CAP_SECONDS
+    assert time.monotonic() - begun < CAP_SECONDS
 
 
 # B08: addresses inside schemas
@@ -528,6 +539,7 @@ def test_nobody_sets_what_the_server_sets(client: FlaskClient, new_run: str, nam
 
 
 def test_headers_that_are_too_large_or_broken_are_refused(server: WebServer) -> None:
+    """Seen to fail with gunicorn's limits of headers lifted in app/gunicorn_conf.py: a thousand headers pass (200)."""
     path = f"{FLEX}/facets"
     refused = {
         "a header of 64 KB": (head(path, "X-Large: " + "x" * 65_536, method="GET"), {431}),
