@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -94,6 +95,7 @@ def test_a_flood_leaves_no_rows(limited: Limited) -> None:
 def test_as_many_streams_are_open_as_may_be(
     limited: Limited, new_run: str, envelope: dict[str, Any], variable: str, status: int, code: str
 ) -> None:
+    """Seen to fail with open streams counted as none: the next one is let in."""
     client = limited(**{variable: "2"})
     with ExitStack() as streams:
         for _ in range(2):
@@ -105,7 +107,9 @@ def test_as_many_streams_are_open_as_may_be(
         page = client.get(f"{FLEX}/runs/{new_run}/events", headers={"Accept": "application/json"})
         assert page.status_code == 200
         assert client.post(f"{FLEX}/runs", json=envelope).status_code == 202
+        begun = time.monotonic()
         assert client.get("/healthz").status_code == 200
+        assert time.monotonic() - begun < 0.1
         # And the refused stream left no run behind
         assert len(client.get(f"{FLEX}/runs").get_json()["data"]) == 2
     # A place that was given back is free

@@ -13,6 +13,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx2
+import psutil
 import pytest
 import redis
 
@@ -160,23 +161,31 @@ def test_a_post_stream_ends_when_a_person_is_asked(web_server: WebServer, envelo
     assert "id" not in last[-1]
 
 
+def memory(server: WebServer) -> int:
+    return sum(child.memory_info().rss for child in psutil.Process(server.process.pid).children())
+
+
 def test_a_client_that_does_not_read_is_cut_off_and_others_are_served(own_server: WebServer, new_run: str) -> None:
+    """Seen to fail with `_cut_stalled` taken out of the relay's watcher: its place stays taken."""
     # Given a client that reads nothing after its request
     with closing(socket.create_connection(("127.0.0.1", own_server.port))) as slow:
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         slow.sendall(f"GET {FLEX}/runs/{new_run}/events HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         wait_until(lambda: listeners(own_server) == 1)
+        before = memory(own_server)
         # When the run says more than the connection holds
         text = "x" * 50_000
-        for _ in range(150):
+        for _ in range(500):
             with open_unit(tenant=None) as unit:
                 unit.events.append(new_run, Draft("log", {"text": text}))
-        # Then its place is freed within seconds
-        wait_until(lambda: listeners(own_server) == 0, seconds=60)
+        # Then its place is freed within seconds, and what it did not read was not kept for it
+        wait_until(lambda: listeners(own_server) == 0, seconds=30)
+        assert "slow_client_cut" in own_server.log
+        assert memory(own_server) - before < 20_000_000
     # And a client that reads gets everything
     end(new_run)
     with open_stream(f"{own_server.url}{FLEX}/runs/{new_run}/events") as response:
-        assert sum("id" in mark for mark in read_marks(response)) == 152
+        assert sum("id" in mark for mark in read_marks(response)) == 502
 
 
 def test_a_server_that_stops_tells_its_streams_and_exits_within_seconds(own_server: WebServer, new_run: str) -> None:
@@ -197,7 +206,7 @@ def test_a_server_that_stops_tells_its_streams_and_exits_within_seconds(own_serv
     for thread in threads:
         thread.join(5)
     # Then each stream was told to come back, and the server is gone
-    assert took < 10
+    assert took < 8
     assert len(words) == len(threads)
     for marks in words:
         assert marks[-2:] == [{"comment": "server-restart"}, {"retry": "500"}]
