@@ -75,7 +75,7 @@ def test_a_flushed_redis_loses_no_frame_and_no_join(crew: Crew, worker: Member, 
     crew.servers.flush_redis()
 
     # Then the run completes, and the open stream shows every frame once
-    assert_sound(listener.finished())
+    assert_sound(listener.finished(30))
     assert worker.alive
 
 
@@ -109,9 +109,9 @@ def test_a_killed_redis_leaves_the_worker_alive_and_the_run_completes(crew: Crew
     crew.servers.start("valkey")
 
     # Then the same worker process finishes the run, and works on new ones
-    assert_sound(listener.finished())
+    assert_sound(listener.finished(30))
     assert worker.alive
-    assert_sound(Listener(crew).finished())
+    assert_sound(Listener(crew).finished(10))
     assert worker.alive
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
+from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +62,15 @@ def run_under(
     return frames, keeper.deaths
 
 
+def longest_silence(frames: list[Frame]) -> float:
+    """Return the seconds of the longest silence in a run's log."""
+    return max(when(after) - when(before) for before, after in pairwise(frames))
+
+
+def when(frame: Frame) -> float:
+    return datetime.fromisoformat(frame["timestamp"]).timestamp()
+
+
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize(
     ("point", "nodes"),
@@ -86,6 +97,8 @@ def test_a_run_completes_although_its_worker_dies_in_its_nodes(
     # And a node that died with its worker says so before it starts again; a settled one never does
     lost = {f["nodeId"] for f in frames if f["type"] == "node_retry" and f["payload"]["reason"] == "lease_lost"}
     assert point == "after_settle" or killers <= lost
+    # And nobody waited for longer than a lease, a sweep and the start of a worker take
+    assert longest_silence(frames) < 25
 
 
 def test_what_a_dead_worker_did_in_the_world_is_done_once(crew: Crew, tmp_path: Path) -> None:
@@ -114,6 +127,7 @@ def test_lanes_are_walked_once_although_their_publisher_dies(crew: Crew, point: 
     starts = [f["nodeId"] for f in frames if f["type"] == "node_start"]
     lost = [f["nodeId"] for f in frames if f["type"] == "node_retry"]
     assert len(starts) == len(set(starts)) + len(lost)
+    assert longest_silence(frames) < 10
 
 
 @pytest.mark.timeout(120)
@@ -144,3 +158,4 @@ def test_a_node_that_kills_every_worker_fails_as_poison(crew: Crew, tmp_path: Pa
     assert_sound(frames, status="failed")
     assert frames[-1]["payload"]["reason"] == "poison"
     assert frames[-1]["payload"]["error"]["nodeId"] == "briefing"
+    assert when(frames[-1]) - when(frames[0]) < 60
