@@ -47,6 +47,9 @@ METRICS: tuple[Metric, ...] = (
     Metric("flex.planner.rejections", "counter", (), "plannings that found no plan, and drafts that lost"),
     Metric("flex.planner.generated", "counter", (), "first plans that were stored"),
     Metric("flex.planner.updated", "counter", (), "further versions of plans that were stored"),
+    Metric("flex.planner.prompt.total_chars", "histogram", (), "characters of what a model is asked for a draft"),
+    Metric("flex.planner.prompt.system_chars", "histogram", (), "of these, in the system prompt"),
+    Metric("flex.planner.prompt.user_chars", "histogram", (), "of these, in what is said of the run"),
     Metric("flex.hitl.requests", "counter", ("kind", "purpose"), "questions put to people"),
     Metric("flex.hitl.resolved", "counter", ("kind", "purpose"), "questions that a person answered, either way"),
     Metric("flex.hitl.rejected", "counter", ("kind", "purpose"), "questions that a person answered with a no"),
@@ -84,9 +87,6 @@ LOGGED_ONLY: dict[str, str] = {
 """Told by `flex_metric` lines when it happens, and not by `/metrics`."""
 
 ABSENT: dict[str, str] = {
-    "flex.planner.prompt.total_chars": "stands in each row of flex_plan_drafts and in flex_planner_prompt_metrics",
-    "flex.planner.prompt.system_chars": "as flex.planner.prompt.total_chars",
-    "flex.planner.prompt.user_chars": "as flex.planner.prompt.total_chars",
     "flex.planner.crcs.missing_pinned": "a pinned capability that is missing rejects the plan: flex.planner.rejections",
     "flex.capability_condition_failed": "conditions of capabilities are not judged yet",
     "flex.capability_condition_error": "conditions of capabilities are not judged yet",

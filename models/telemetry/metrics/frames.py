@@ -1,13 +1,20 @@
-"""What the logs of runs and the stored plans say, and no other table knows."""
+"""What the logs of runs, the stored plans and the drafts say, and no other table knows."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Select, case, func, literal, select, text
+from sqlalchemy import Float, Select, case, cast, func, literal, select, text
 
-from models.tables import flex_events, flex_plan_snapshots
-from models.telemetry.metrics.source import Families, Rows, Source, counter, single
+from models.tables import flex_events, flex_plan_drafts, flex_plan_snapshots
+from models.telemetry.metrics.source import Families, Rows, Source, add_buckets, buckets, counter, histogram, single
+
+PROMPT_BUCKETS_CHARS = (500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000)
+PROMPT_PARTS = {
+    "totalChars": "flex.planner.prompt.total_chars",
+    "systemChars": "flex.planner.prompt.system_chars",
+    "userChars": "flex.planner.prompt.user_chars",
+}
 
 events = flex_events.c
 
@@ -83,6 +90,31 @@ def _tell_plans(rows: Rows) -> Families:
     )
 
 
+def _prompts() -> Select[Any]:
+    size = func.json_each_text(flex_plan_drafts.c.prompt_sizes).table_valued("key", "value").render_derived()
+    characters = cast(size.c.value, Float)
+    return (
+        select(
+            size.c.key.label("part"),
+            func.count().label("amount"),
+            func.sum(characters).label("summed"),
+            *buckets(characters, PROMPT_BUCKETS_CHARS),
+        )
+        .select_from(flex_plan_drafts)
+        .join(size, text("true"))
+        .where(size.c.key.in_(tuple(PROMPT_PARTS)))
+        .group_by(size.c.key)
+    )
+
+
+def _tell_prompts(rows: Rows) -> Families:
+    for part, metric in PROMPT_PARTS.items():
+        family = histogram(metric)
+        add_buckets(family, [], [row for row in rows if row.part == part], PROMPT_BUCKETS_CHARS, "amount")
+        yield family
+
+
 TOLD = Source("frames", _told, _tell_told)
 REPEATED = Source("repetitions", _repeated, _tell_repeated)
 PLANS = Source("plans", _plans, _tell_plans)
+PROMPTS = Source("drafts", _prompts, _tell_prompts)

@@ -47,7 +47,7 @@ def _nodes() -> Select[Any]:
             func.count().filter(ready, nodes.dispatched_at.is_not(None)).label("ready_yes"),
             func.count().filter(ready, nodes.dispatched_at.is_(None)).label("ready_no"),
             func.count().filter(nodes.status == "running", nodes.lease_until < clock).label("overdue"),
-            func.coalesce(func.sum(nodes.duration_ms).filter(given), 0).label("total_ms"),
+            func.coalesce(func.sum(nodes.duration_ms).filter(given), 0).label("summed"),
             func.count(nodes.duration_ms).filter(given).label("given"),
             *buckets(nodes.duration_ms, NODE_BUCKETS_MS, given),
         )

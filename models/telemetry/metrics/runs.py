@@ -42,7 +42,7 @@ def _runs() -> Select[Any]:
         func.sum(runs.cost).label("cost"),
         func.count().filter(due).label("due"),
         seconds(clock - func.min(runs.wake_at).filter(due)).label("oldest_due"),
-        func.coalesce(func.sum(lasted), 0).label("total_ms"),
+        func.coalesce(func.sum(lasted), 0).label("summed"),
         func.count(runs.finished_at).label("finished"),
         *buckets(lasted, RUN_BUCKETS_MS),
     ).group_by(text("1"), text("2"))

@@ -43,9 +43,10 @@ def buckets(value: ColumnElement[Any], bounds: Sequence[int], *when: ColumnEleme
 def add_buckets(
     family: HistogramMetricFamily, labels: Sequence[str], rows: Rows, bounds: Sequence[int], total: str
 ) -> None:
+    """Add the sums over the rows: their buckets, the column `total` as the count and the column `summed` as the sum."""
     if count := sum_of(rows, total):
         below = [(f"{float(bound)}", sum_of(rows, f"le_{bound}")) for bound in bounds]
-        family.add_metric(labels, [*below, ("+Inf", count)], sum_of(rows, "total_ms"))
+        family.add_metric(labels, [*below, ("+Inf", count)], sum_of(rows, "summed"))
 
 
 def sum_of(rows: Rows, column: str) -> float:

@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import text
 
 from models.database import engine
+from models.repositories.plan_drafts import DraftAttempt
 from models.telemetry.metrics import SOURCES, exposition
 from models.telemetry.names import BY_NAME, LOGGED_ONLY, METRICS
 from models.unit_of_work import open_unit
@@ -113,6 +114,26 @@ def test_the_histogram_of_a_capability_is_that_of_its_nodes(loop: Loop) -> None:
 
     assert [below(bound) for bound in ("5.0", "500.0", "1000.0", "300000.0", "+Inf")] == [2, 2, 3, 3, 4]
     assert value(found, "flex_node_duration_ms_sum", capability_id="acme.a") == pytest.approx(900_708.0)
+
+
+def test_the_prompts_of_drafts_are_measured_in_characters(loop: Loop) -> None:
+    # Given two attempts at a draft, and one of a planning that nobody has sized
+    run = loop.run(loop.install(make_chain("a")))
+    sizes = {"totalChars": 4000, "systemChars": 1000, "userChars": 3000, "facetRows": 7, "capabilityRows": 3}
+    with open_unit(None) as unit:
+        for attempt, prompt in enumerate((sizes, {**sizes, "totalChars": 90_000, "userChars": 89_000}, {}), start=1):
+            made = DraftAttempt(attempt, "initial", "refused", "m", None, 1.0, prompt_sizes=prompt)
+            unit.plan_drafts.add(run, made)
+    # Then each part of the prompts has its histogram
+    found = scrape()
+
+    def below(part: str, bound: str) -> float:
+        return value(found, f"flex_planner_prompt_{part}_chars_bucket", le=bound)
+
+    assert [below("total", bound) for bound in ("2000.0", "5000.0", "100000.0", "+Inf")] == [0, 1, 2, 2]
+    assert [below("system", bound) for bound in ("1000.0", "+Inf")] == [2, 2]
+    assert value(found, "flex_planner_prompt_user_chars_sum") == 92_000
+    assert value(found, "flex_planner_prompt_user_chars_count") == 2
 
 
 def test_updates_of_metrics_in_the_log_add_up_to_what_is_scraped(loop: Loop, all_lines: Lines) -> None:
