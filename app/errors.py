@@ -16,6 +16,7 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from app import correlation
+from app.limits import LimitError
 from models.errors import ConflictError, DatabaseUnavailableError, NotFoundError
 from policies.errors import FlexError, InvalidInputError, pointer
 
@@ -81,6 +82,8 @@ def answer_flex_error(error: FlexError) -> Response:
     if status is None:
         return answer_unexpected(error)
     data = dict(getattr(error, "data", None) or {})
+    if isinstance(error, LimitError):
+        logger.info("flex_run_backlog_reject", code=error.code, **data)
     errors = [p.as_json() for p in getattr(error, "problems", ())]
     if error.code == "invalid_condition_dsl":
         data.setdefault("errors", errors)

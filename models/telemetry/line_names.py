@@ -99,6 +99,7 @@ WORK_LINES = (
 
 WEB_LINES = (
     Line("request", "info", "a request was answered, or its stream begun; health checks are left out"),
+    Line("flex_run_backlog_reject", "info", "a request was refused for want of room; `pending` of `limit` are taken"),
     Line("request_failed", "error", "a request broke on a fault of ours"),
     Line("live_stream_unavailable", "warning", "the relay cannot read Redis; it asks the log meanwhile"),
     Line("live_stream_restarted", "info", "the live stream began anew; the relay follows from its start"),
@@ -116,7 +117,6 @@ WEB_LINES = (
 LINES = (*FRAME_LINES, *CHANGE_LINES, *WORK_LINES, *WEB_LINES)
 
 ABSENT_LINES: dict[str, str] = {
-    "flex_run_backlog_reject": "every refused request is one line: request, with status 429 or 503",
     "flex_sse_queue, sse_*": "streams are followed by slow_client_cut and the gauge flex.stream.listeners",
     "flex_planner_crcs_metrics": "stands in flex_plan_generated as crcs_rows and crcs_considered",
     "flex_planner_missing_facets, flex_planner_missing_pinned_capabilities, flex_planner_dropped_facet": (

@@ -14,6 +14,7 @@ from flask.testing import FlaskClient
 from app import create_app
 from models.settings import get_settings, load_settings
 from models.unit_of_work import open_unit
+from tests.support.lines import captured
 from tests.support.web import forget_process
 
 FLEX = "/api/v1/flex"
@@ -60,6 +61,17 @@ def test_as_many_runs_wait_as_may_and_no_more(limited: Limited, envelope: dict[s
     with open_unit(tenant=None) as unit:
         unit.planning.claim(first.get_json()["runId"], 1, "w", 5)
     assert client.post(f"{FLEX}/runs", json=envelope).status_code == 202
+
+
+def test_a_refusal_for_want_of_room_leaves_a_line_that_says_how_much_there_is(
+    limited: Limited, envelope: dict[str, Any]
+) -> None:
+    client = limited(FLEX_MAX_WAITING_RUNS="1")
+    client.post(f"{FLEX}/runs", json=envelope)
+    with captured() as lines:
+        client.post(f"{FLEX}/runs", json=envelope)
+    (line,) = lines.named("flex_run_backlog_reject")
+    assert (line["code"], line["pending"], line["limit"]) == ("server_busy", 1, 1)
 
 
 @pytest.mark.parametrize("redis", ["there", "away"])
