@@ -82,8 +82,7 @@ def answer_flex_error(error: FlexError) -> Response:
     if status is None:
         return answer_unexpected(error)
     data = dict(getattr(error, "data", None) or {})
-    if isinstance(error, LimitError):
-        logger.info("flex_run_backlog_reject", code=error.code, **data)
+    note_refusal(error)
     errors = [p.as_json() for p in getattr(error, "problems", ())]
     if error.code == "invalid_condition_dsl":
         data.setdefault("errors", errors)
@@ -118,7 +117,14 @@ def answer_unexpected(error: Exception) -> Response:
 def document_of(error: FlexError) -> dict[str, Any]:
     """Return the members of a problem that make sense where there is no reply to put them in."""
     errors = [p.as_json() for p in getattr(error, "problems", ())]
-    return {"code": error.code, "message": error.message, "errors": errors}
+    room = {**error.data, "retry": error.retry_after * 1000} if isinstance(error, LimitError) else {}
+    return {"code": error.code, "message": error.message, "errors": errors, **room}
+
+
+def note_refusal(error: FlexError) -> None:
+    """Write a line when the error is that there is no room."""
+    if isinstance(error, LimitError):
+        logger.info("flex_run_backlog_reject", code=error.code, **error.data)
 
 
 def problem(

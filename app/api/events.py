@@ -19,7 +19,7 @@ from simple_websocket import ConnectionClosed
 
 from app.api.arguments import FRAME_TYPES
 from app.auth import ForbiddenError, admit, count_message, subject, tenant
-from app.errors import document_of
+from app.errors import document_of, note_refusal
 from app.extensions import services
 from app.limits import LimitError
 from app.stream.follow import Signal
@@ -82,6 +82,7 @@ def follow_events(socket: Socket) -> None:
     try:
         _converse(socket)
     except FlexError as error:
+        note_refusal(error)
         busy = isinstance(error, LimitError | DatabaseUnavailableError)
         socket.send(mark("error", **document_of(error)))
         socket.close(TOO_SLOW if busy else REFUSED, error.code)

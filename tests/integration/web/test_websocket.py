@@ -286,6 +286,24 @@ def test_a_wrong_message_is_answered_with_what_is_wrong(
         assert listener.hear_close() == 1008
 
 
+def test_a_server_without_room_says_when_to_come_back(connected: dict[str, str]) -> None:
+    # Given a server where a key may hold one stream open
+    server = WebServer({**connected, "FLEX_MAX_STREAMS_PER_KEY": "1"})
+    try:
+        with listening(server) as first, listening(server) as second:
+            first.subscribe("*")
+            # When the same key asks for one more
+            second.say(subscribe={"runIds": "*"})
+            answer = second.hear()
+            # Then it is told how much room there is, and when to come back
+            assert (answer["type"], answer["code"], answer["retry"]) == ("error", "too_many_streams", 5000)
+            assert (answer["pending"], answer["limit"]) == (1, 1)
+            assert second.hear_close() == 1013
+        assert "flex_run_backlog_reject" in server.log
+    finally:
+        server.stop()
+
+
 def test_an_address_that_is_asked_without_a_handshake_says_so(server: WebServer) -> None:
     with open_stream(f"{server.url}{FLEX}/events/ws") as reply:
         assert (reply.status_code, reply.headers["Upgrade"]) == (426, "websocket")
