@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import text
 
 from app import create_app
 from models.builtins import builtin_capabilities, register_builtins
+from models.database import engine
 from models.events.frames import Draft
 from models.unit_of_work import open_unit
 from tests.integration.web.conftest import end, say
@@ -172,8 +174,8 @@ def test_events_are_paged_filtered_and_resumed(client: FlaskClient, new_run: str
     assert page("after=6") == ([], 6)
     assert page("types=start,complete") == (["1", "6"], 6)
     # And as a stream that ends by itself
-    text = client.get(f"{address}?types=complete", headers={"Last-Event-ID": "3"}).get_data(as_text=True)
-    assert [line for line in text.split("\n") if line.startswith("id")] == ["id: 6"]
+    told = client.get(f"{address}?types=complete", headers={"Last-Event-ID": "3"}).get_data(as_text=True)
+    assert [line for line in told.split("\n") if line.startswith("id")] == ["id: 6"]
     # And a client that has seen everything is told to stop
     assert client.get(address, headers={"Last-Event-ID": "6"}).status_code == 204
     assert client.get(f"{address}?after=5&types=start").status_code == 204
@@ -422,6 +424,28 @@ def test_workers_that_finish_canaries_make_the_service_healthy(client: FlaskClie
     assert client.get("/api/v1/health").get_json()["status"] == "healthy"
 
 
+@pytest.mark.parametrize("queue", ["nodes", "control"])
+def test_workers_that_fell_silent_make_the_service_degraded_and_leave_it_ready(
+    client: FlaskClient, registry: list[str], queue: str
+) -> None:
+    # Given canaries that came back, one of them two minutes ago
+    with open_unit(tenant=None) as unit:
+        for name in ("nodes", "control"):
+            unit.canaries.finish(unit.canaries.send(name), "worker-1")
+    with engine().begin() as connection:
+        connection.execute(
+            text("UPDATE flex_canaries SET finished_at = clock_timestamp() - interval '121 s' WHERE queue = :queue"),
+            {"queue": queue},
+        )
+    # Then the service says whose workers are silent, and goes on taking runs in
+    health = client.get("/api/v1/health").get_json()
+    assert (health["status"], health["services"]["workers"]["ok"]) == ("degraded", False)
+    assert health["services"]["workers"]["queues"][queue] > 120
+    ready = client.get("/readyz")
+    assert ready.status_code == 200
+    assert not ready.get_json()["checks"]["workers"]["ok"]
+
+
 def test_the_debug_reply_tells_of_decisions(client: FlaskClient, new_run: str) -> None:
     with open_unit(tenant=None) as unit:
         unit.events.append(new_run, Draft("policy_update", {"policyId": "p"}))
@@ -444,8 +468,8 @@ def test_the_description_covers_every_route(web_app: Flask, client: FlaskClient)
             assert any(status[0] in "123" for status in operation["responses"])
     assert len(names) == len(set(names.values()))
     # And every schema that it names is there
-    text = json.dumps(document)
-    named = {part.split('"', 1)[0] for part in text.split("#/components/schemas/")[1:]}
+    whole = json.dumps(document)
+    named = {part.split('"', 1)[0] for part in whole.split("#/components/schemas/")[1:]}
     assert named <= document["components"]["schemas"].keys()
     assert {"TaskEnvelope", "CapabilityRegistration", "PlanGraph", "Frame", "Problem"} <= named
     # And the page for people loads nothing from elsewhere
