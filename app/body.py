@@ -7,6 +7,7 @@ from typing import Any
 import gevent
 from flask import current_app, request
 from gevent import monkey
+from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import RequestEntityTooLarge, RequestTimeout
 
 from app.aside import run_aside
@@ -25,11 +26,17 @@ class UnsupportedMediaTypeError(FlexError):
     code = "unsupported_media_type"
 
 
+class BrokenBodyError(FlexError):
+    """The body ends before it should, or its chunks are none; send the request again."""
+
+    code = "broken_body"
+
+
 def read_json() -> Any:
     """Return the document in the body.
 
-    Raises `UnsupportedMediaTypeError`, `StrictJSONError`, werkzeug's 408 for a body that drips in too slowly, and its
-    413 once the body is over the limit, chunked bodies included.
+    Raises `UnsupportedMediaTypeError`, `StrictJSONError`, `BrokenBodyError`, werkzeug's 408 for a body that drips in
+    too slowly, and its 413 once the body is over the limit, chunked bodies included.
     """
     if request.mimetype != "application/json" and not request.mimetype.endswith("+json"):
         raise UnsupportedMediaTypeError
@@ -49,8 +56,12 @@ def _content() -> bytes:
     request.max_content_length = limit + 1
     patience = BODY_SECONDS + (request.content_length or limit) / BODY_BYTES_PER_SECOND
     # Only greenlets can be interrupted like this, and only they are worth it: a sender that drips holds one.
-    with gevent.Timeout(patience if monkey.is_module_patched("socket") else None, RequestTimeout):
-        content = request.get_data(cache=False)
+    try:
+        with gevent.Timeout(patience if monkey.is_module_patched("socket") else None, RequestTimeout):
+            content = request.get_data(cache=False)
+    except (ParseException, OSError) as error:
+        # What the server finds wrong with the chunks it says to whoever reads them, which is us.
+        raise BrokenBodyError from error
     if len(content) > limit:
         raise RequestEntityTooLarge
     return content

@@ -26,6 +26,7 @@ INTERNAL = "Something failed on our side and was recorded under this correlation
 
 STATUS_OF_CODE = {
     "invalid_json": 400,
+    "broken_body": 400,
     "invalid_condition_dsl": 400,
     "unauthorized": 401,
     "forbidden": 403,

@@ -186,6 +186,17 @@ def test_chunks_without_an_end_are_cut_at_the_limit(server: WebServer) -> None:
     assert status_of(reply) == 413
 
 
+@pytest.mark.parametrize(
+    "body", [b"ZZ\r\n{}\r\n0\r\n\r\n", b"-2\r\n{}\r\n0\r\n\r\n", b"2\r\n{}XX0\r\n\r\n"], ids=["size", "minus", "end"]
+)
+def test_chunks_that_are_none_are_the_clients_fault(server: WebServer, body: bytes) -> None:
+    """Seen to fail with `_content` letting the server's error through: 500, as for a fault of ours."""
+    reply = raw(server, head(f"{FLEX}/runs", f"Content-Type: {JSON}", "Transfer-Encoding: chunked") + body)
+    assert status_of(reply) == 400
+    assert b'"broken_body"' in reply
+    assert "request_failed" not in server.log
+
+
 # B04: an envelope's parts; the table of malformed envelopes stands in test_refusals.py
 
 
