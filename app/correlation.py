@@ -21,7 +21,7 @@ def init_app(app: Flask) -> None:
 
 def current() -> str:
     """Return the id of this request."""
-    return str(g.correlation_id) if "correlation_id" in g else _adopt(_new(), given=False)
+    return str(g.correlation_id) if "correlation_id" in g else _adopt(new(), given=False)
 
 
 def adopt(metadata: Any) -> None:
@@ -35,7 +35,7 @@ def _begin() -> None:
     structlog.contextvars.clear_contextvars()
     header = request.headers.get(HEADER, "")
     given = PRINTABLE.fullmatch(header) is not None
-    _adopt(header if given else _new(), given=given)
+    _adopt(header if given else new(), given=given)
 
 
 def _name(response: Response) -> Response:
@@ -50,5 +50,6 @@ def _adopt(correlation_id: str, *, given: bool) -> str:
     return correlation_id
 
 
-def _new() -> str:
+def new() -> str:
+    """Return an id that nothing else has."""
     return str(uuid.uuid4())

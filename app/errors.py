@@ -60,6 +60,7 @@ CODE_OF_STATUS = {
     422: "validation_failed",
     429: "too_many_requests",
     431: "headers_too_large",
+    500: "internal_error",
 }
 
 REMEDY_OF_STATUS = {
@@ -102,7 +103,7 @@ def answer_http_error(error: HTTPException) -> Response | HTTPException:
     detail = "; ".join(f"{e['pointer']}: {e['message']}" for e in errors) or REMEDY_OF_STATUS.get(status)
     return problem(
         status,
-        CODE_OF_STATUS.get(status, HTTPStatus(status).name.lower()),
+        code_of(status),
         detail or error.description or HTTPStatus(status).phrase,
         errors=errors,
         headers=headers,
@@ -138,22 +139,10 @@ def problem(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """Return the reply that describes one problem."""
-    title = HTTPStatus(status).phrase
     extra = dict(data or {})
-    body: dict[str, Any] = {
-        "type": f"urn:flex:problem:{code}",
-        "title": title,
-        "status": status,
-        "detail": detail,
-        "instance": request.path,
-        "code": code,
-        "retryable": status in RETRYABLE or "Retry-After" in (headers or {}),
-        "errors": errors or [],
-        "correlationId": correlation.current(),
-        "statusCode": status,
-        "statusMessage": title,
-        "data": {**extra, "code": code},
-    }
+    body = describe(status, code, detail, correlation_id=correlation.current(), errors=errors, data=extra)
+    body["instance"] = request.path
+    body["retryable"] |= "Retry-After" in (headers or {})
     run_id = extra.get("runId") or (request.view_args or {}).get("run_id")
     if run_id:
         body["runId"] = run_id
@@ -163,6 +152,38 @@ def problem(
         {"Cache-Control": "no-store", **(headers or {})},
         content_type=CONTENT_TYPE,
     )
+
+
+def code_of(status: int) -> str:
+    """Return the code of a problem that has no other than its status."""
+    return CODE_OF_STATUS.get(status, HTTPStatus(status).name.lower())
+
+
+def describe(
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    correlation_id: str,
+    errors: list[dict[str, Any]] | None = None,
+    data: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return what is told of a problem wherever it turns up."""
+    title = HTTPStatus(status).phrase
+    return {
+        "type": f"urn:flex:problem:{code}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "instance": "",
+        "code": code,
+        "retryable": status in RETRYABLE,
+        "errors": errors or [],
+        "correlationId": correlation_id,
+        "statusCode": status,
+        "statusMessage": title,
+        "data": {**(data or {}), "code": code},
+    }
 
 
 def _status_of(error: FlexError) -> int | None:

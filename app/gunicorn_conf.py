@@ -22,6 +22,7 @@ from gevent.socket import wait_read, wait_write
 from psycopg2 import extensions
 
 from app.registry import keep_registering
+from app.unparsed import init_server
 from models.settings import get_settings
 
 DEFAULT_CONNECT_TIMEOUT_SECONDS = 5.0
@@ -80,8 +81,9 @@ def _connect_deadline(connection: Any) -> float | None:
 
 
 def post_fork(_server: Any, _worker: Any) -> None:
-    """Make psycopg2 cooperative in the process that serves."""
+    """Make psycopg2 cooperative in the process that serves, and let it refuse what is no HTTP as the app refuses."""
     extensions.set_wait_callback(wait_for_postgres)
+    init_server()
 
 
 def post_worker_init(worker: Any) -> None:

@@ -550,7 +550,9 @@ def test_nobody_sets_what_the_server_sets(client: FlaskClient, new_run: str, nam
 
 
 def test_headers_that_are_too_large_or_broken_are_refused(server: WebServer) -> None:
-    """Seen to fail with gunicorn's limits of headers lifted in app/gunicorn_conf.py: a thousand headers pass (200)."""
+    """Seen to fail with gunicorn's limits of headers lifted in app/gunicorn_conf.py: a thousand headers pass (200); and
+    with its own `write_error`: what it refuses before the app is asked is told as HTML.
+    """
     path = f"{FLEX}/facets"
     refused = {
         "a header of 64 KB": (head(path, "X-Large: " + "x" * 65_536, method="GET"), {431}),
@@ -568,6 +570,12 @@ def test_headers_that_are_too_large_or_broken_are_refused(server: WebServer) -> 
         reply = raw(server, request, timeout=5)
         assert status_of(reply) in statuses, (name, reply[:200])
         assert b"Traceback" not in reply
+        if reply:
+            told = json.loads(reply.partition(b"\r\n\r\n")[2])
+            assert b"\r\nContent-Type: application/problem+json\r\n" in reply
+            assert (told["status"], told["statusCode"]) == (status_of(reply), status_of(reply))
+            assert told["type"] == f"urn:flex:problem:{told['code']}"
+            assert told["correlationId"]
     assert status_of(raw(server, head("/healthz", method="GET"))) == 200
 
 
