@@ -70,6 +70,20 @@ def test_dashboards_ask_only_for_metrics_and_lines_that_exist() -> None:
     assert {_family(name) for name in asked} <= {_family(name) for name in known}
 
 
+def test_dashboards_ask_only_for_labels_that_their_metrics_have() -> None:
+    page = (ROOT / "docs" / "howto" / "dashboards.md").read_text(encoding="utf-8")
+    labels = {metric.prometheus: {*metric.labels, "le"} for metric in METRICS}
+    grouped = 0
+    for query in page.splitlines():
+        asked = [_family(name) for name in re.findall(r"\bflex_\w+", query)]
+        known = set().union(*(labels.get(name, set()) for name in asked))
+        by = {label for group in re.findall(r"\bby \(([^)]*)\)", query) for label in group.split(", ")}
+        chosen = set(re.findall(r"[{,](\w+)=\"", query))
+        assert by | chosen <= known, query
+        grouped += bool(by)
+    assert grouped > 5
+
+
 def _family(sample: str) -> str:
     for ending in ("_total", "_bucket", "_sum", "_count"):
         sample = sample.removesuffix(ending)
