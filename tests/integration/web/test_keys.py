@@ -1,7 +1,7 @@
 """The matrix of callers, generated from the route table: who is let in, who is told why not, and who finds nothing.
 
-It fails without `demand` in app/auth.py, without `state` in the look at a key, and for any route whose rule is loosened
-to let every key in.
+It fails without `demand` in app/auth.py, without `state` in the look at a key, without the tenant in `Repository.mine`,
+and for any route whose rule is loosened to let every key in.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from planner.contracts.capabilities import check_registration
 from planner.envelope import check_envelope
 from tests.integration.web.conftest import open_request
 from tests.support.envelopes import linkedin_envelope, writer_registration
+from tests.support.factories import make_chain
 from tests.support.servers import PostgresServer
 from tests.support.web import forget_process
 
@@ -87,6 +88,7 @@ def things(connected: None) -> dict[str, str]:
     """Ids of things that belong to the tenant `default`, by the name that routes give them."""
     with open_unit() as unit:
         run = unit.runs.create(envelope=check_envelope(linkedin_envelope(), catalogue()), correlation_id="c-1")
+        unit.plans.add(run, make_chain("a"), intake={})
         own = unit.capabilities.register(check_registration(writer_registration(), catalogue()))
     return {
         "run_id": run.run_id,
@@ -202,6 +204,9 @@ def test_another_tenants_thing_is_not_found(
     for method, path in calls(app, endpoint, things):
         reply = ask(client, method, path, keys.stranger, json=body)
         assert reply.status_code == 404, (method, path, reply.get_data(as_text=True))
+        # And it is there, for those whose it is
+        if method in {"GET", "HEAD"}:
+            assert ask(client, method, path, keys.all_of(RULES[endpoint])).status_code == 200, (method, path)
 
 
 @pytest.mark.parametrize("endpoint", FOREIGN)
