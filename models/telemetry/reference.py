@@ -55,8 +55,8 @@ search. Every process computes the same ids from run, node and attempt; nothing 
 | `flex.node <node>` | `node_start` of an attempt | its result, error, retry or question |
 | `flex.call <capability>` | an agent is called | it answered; below the attempt, with `gen_ai.*` attributes |
 
-Calls of models and remote agents carry `traceparent`. An attempt whose worker died, or whose run was cancelled meanwhile, has no span of its
-own, only those below it. Attributes are the facts of the log lines.
+Calls of models and remote agents carry `traceparent`. An attempt whose worker died, or whose run was cancelled
+meanwhile, has no span of its own, only those below it. Attributes are the facts of the log lines.
 """
 
 
