@@ -122,9 +122,9 @@ ABSENT_LINES: dict[str, str] = {
     "flex_planner_missing_facets, flex_planner_missing_pinned_capabilities, flex_planner_dropped_facet": (
         "each is a diagnostic: its code stands in flex_plan_rejected"
     ),
-    "flex_normalization_injected": "the node of a mapping is a choice of the plan like any other: flex_plan_generated",
+    "flex_normalization_injected": "a mapping is a node with its own flex_virtual_node_start and _complete",
     "flex_capability_self_register_failed": "told for all at once: builtin_capabilities_not_registered",
-    "flex_capability_exhausted": "told by the flex_node_error of the last candidate, then flex_hitl_request",
+    "flex_capability_exhausted": "attempt_failed says what is next: flex_hitl_request or flex_node_error",
     "flex_capability_condition_failed, flex_capability_condition_error": "capabilities' conditions are not judged yet",
     "flex_post_condition_retry": "post-conditions are not judged yet",
     "flex_contract_debug, flex_validation_debug": "would hold contents",
