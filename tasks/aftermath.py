@@ -34,7 +34,7 @@ class Change:
 
 def change_after(node: Node, state: NodeState, failure: Failure, aftermath: Aftermath) -> Change:
     """Return what becomes of a node whose attempt failed."""
-    told = _findings_told(node, failure)
+    told = _findings_told(node, state, failure)
     capability_id = candidate_id(node, state.candidate)
     match aftermath:
         case RetryNode(delay):
@@ -88,14 +88,16 @@ def _alternative(node: Node, state: NodeState, failure: Failure, candidate: int,
         "findings": [],
         "error": _stored(failure),
     }
-    return Change(values, (*_findings_told(node, failure), given_up, retry), again=True)
+    return Change(values, (*_findings_told(node, state, failure), given_up, retry), again=True)
 
 
-def _findings_told(node: Node, failure: Failure) -> tuple[Draft, ...]:
+def _findings_told(node: Node, state: NodeState, failure: Failure) -> tuple[Draft, ...]:
     if not failure.findings:
         return ()
     scope = "capability_input" if failure.code == "invalid_input" else "capability_output"
-    return (frames.validation_error(scope, failure.findings, node_id=node.id),)
+    whose = candidate_id(node, state.candidate)
+    told = frames.validation_error(scope, failure.findings, node=node, capability_id=whose, attempt=state.attempt)
+    return (told,)
 
 
 def _stored(failure: Failure) -> dict[str, Any]:

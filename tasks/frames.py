@@ -212,9 +212,20 @@ def node_error(node: Node, failure: Failure, *, capability_id: str | None, attem
     return Draft("node_error", payload, node_id=node.id, message=failure.message)
 
 
-def validation_error(scope: str, findings: Iterable[Mapping[str, Any]], *, node_id: str | None = None) -> Draft:
-    """Return what is wrong with an output, every finding at its pointer."""
-    return Draft("validation_error", {"scope": scope, "errors": [dict(f) for f in findings]}, node_id=node_id)
+def validation_error(
+    scope: str,
+    findings: Iterable[Mapping[str, Any]],
+    *,
+    node: Node | None = None,
+    capability_id: str | None = None,
+    attempt: int | None = None,
+) -> Draft:
+    """Return what is wrong with an output, every finding at its pointer; of a node's, whose attempt gave it."""
+    payload: dict[str, Any] = {"scope": scope, "errors": [dict(finding) for finding in findings]}
+    if node is None:
+        return Draft("validation_error", payload)
+    payload |= {"capabilityId": capability_id, "attempt": attempt, "facets": _facets(node)}
+    return Draft("validation_error", payload, node_id=node.id)
 
 
 def complete(status: str, **members: Any) -> Draft:

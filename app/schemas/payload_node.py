@@ -100,4 +100,6 @@ class ValidationErrorPayload(Open):
 
     scope = choice(SCOPES, required=True)
     errors = many(FindingSchema, required=True)
+    capability_id = text(nullable=True)
     attempt = whole(0)
+    facets = free()

@@ -58,13 +58,16 @@ def test_what_goes_wrong_at_a_node_is_told_with_its_sort_and_facets(node: Node, 
         frames.node_error(node, failure, capability_id=node.capability_id, attempt=1),
         frames.node_retry(node, attempt=2, reason="invalid_output", capability_id=node.capability_id, failure=failure),
         frames.node_skipped(node, "Another way was taken."),
+        frames.validation_error("capability_output", [], node=node, capability_id=node.capability_id, attempt=1),
     )
     assert [name_of({"type": draft.type, "payload": draft.payload}) for draft in told] == [
         line,
         "flex_node_retry",
         "flex_node_skipped",
+        "flex_validation_failed",
     ]
     for draft in told:
+        assert (draft.node_id, (draft.payload or {})["capabilityId"]) == (node.id, node.capability_id)
         assert (draft.payload or {})["facets"] == {"input": list(node.input_facets), "output": list(node.output_facets)}
 
 

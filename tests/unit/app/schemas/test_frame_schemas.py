@@ -113,7 +113,7 @@ def test_what_the_workers_write_fits_the_schemas() -> None:
         *frames.plan_generated("r", plan),
         frames.node_start(fork, attempt=1, capability_id=None),
         frames.node_start(node, attempt=1, capability_id="a.b"),
-        frames.validation_error("capability_output", [finding], node_id=node.id),
+        frames.validation_error("capability_output", [finding], node=node, capability_id="a", attempt=1),
         frames.node_retry(node, attempt=2, reason="invalid_output", capability_id="a.b", failure=failure),
         frames.node_error(node, failure, capability_id="a.b", attempt=2),
         frames.node_complete(
