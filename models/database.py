@@ -37,7 +37,10 @@ SESSION_OPTIONS = " ".join(
 
 def dumps(value: Any) -> str:
     """Return JSON text for a column; NaN has no place in it."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _ENCODER.encode(value)
+
+
+_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def make_engine(

@@ -104,7 +104,7 @@ def _dispatch(context: Context, step: steps.Dispatch) -> Next:
         )
     if kept is None or moved is None or moved.following is None:
         return Stop()
-    return Stop(Begun(moved.following, kept.node_ids, dict(moved.outputs)))
+    return Stop(Begun(moved.following, context.plan, kept.node_ids, dict(moved.outputs)))
 
 
 def _lease_ends(context: Context) -> tuple[datetime, ...]:

@@ -70,6 +70,7 @@ class Begun:
     """
 
     claim: Claim
+    stored: StoredPlan
     node_ids: Sequence[str]
     seen: dict[str, Any] = field(default_factory=dict)
 
@@ -98,8 +99,8 @@ def _begin(run_id: str, epoch: int, node_ids: Sequence[str]) -> Begun | None:
                 ahead=next_attempt(known.plan, node, NodeState(node.id)),
                 wake=Wake(_lease()),
             )
-    if moved is not None and moved.following is not None:
-        return Begun(moved.following, node_ids, dict(moved.outputs))
+    if known is not None and moved is not None and moved.following is not None:
+        return Begun(moved.following, known, node_ids, dict(moved.outputs))
     # It was tried before, or the plan is another one by now: what there is to know is read under the run's lock.
     return _begin_again(run_id, epoch, node_ids)
 
@@ -109,10 +110,11 @@ def _begin_again(run_id: str, epoch: int, node_ids: Sequence[str]) -> Begun | No
         with open_unit(None) as unit:
             claim, start, at = _take(unit, run_id, node_ids[0], epoch)
             unit.events.record(run_id, [start], at=at, wake_within=_lease(), usage={})
+            stored = unit.plans.stored(run_id, claim.plan_version)
     except ClaimRefusedError:
         logger.debug("claim_refused", run_id=run_id, node_id=node_ids[0])
         return None
-    return Begun(claim, node_ids)
+    return Begun(claim, stored, node_ids)
 
 
 def next_attempt(plan: PlanGraph, node: Node, state: NodeState, seen: Container[str] = ()) -> Ahead:
@@ -130,7 +132,7 @@ def go_on(begun: Begun, *, chained: bool = False) -> Walked:
         claim = step.claim
         fault("after_claim", claim.node_id)
         with structlog.contextvars.bound_contextvars(node_id=claim.node_id, correlation_id=claim.correlation_id):
-            step = _attempt(claim, step.lane, seen, chained=chained)
+            step = _attempt(claim, begun.stored, step.lane, seen, chained=chained)
         look = look or step.walked.look
     return Walked(look, step.walked.handed_over)
 
@@ -142,13 +144,14 @@ def _take(unit: UnitOfWork, run_id: str, node_id: str, epoch: int) -> tuple[Clai
     return claim, frames.node_start(node, attempt=claim.attempt, capability_id=capability_id), at
 
 
-def _attempt(claim: Claim, lane: Sequence[str], seen: dict[str, Any], *, chained: bool) -> _Step:
+def _attempt(claim: Claim, stored: StoredPlan, lane: Sequence[str], seen: dict[str, Any], *, chained: bool) -> _Step:
     """Run one attempt and store its outcome; a lease lost meanwhile makes the outcome nobody's.
 
     `seen` are the outputs of ancestors that this lane has read or made, which nobody changes while it holds them.
     """
-    with open_reading(None) as unit:
-        stored = unit.plans.stored(claim.run_id, claim.plan_version)
+    if stored.plan.version != claim.plan_version:
+        with open_reading(None) as unit:
+            stored = unit.plans.stored(claim.run_id, claim.plan_version)
     with heartbeat.holding(claim.run_id, claim.node_id, claim.attempt) as token:
         fault("before_effect", claim.node_id)
         outcome = attempt(claim, stored, token, seen)

@@ -136,6 +136,9 @@ class SilentBus:
         return "0-0"
 
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
+
+
 def _entry(frame: Frame) -> dict[Any, Any]:
-    document = json.dumps(frame.as_json(), separators=(",", ":"), ensure_ascii=False)
+    document = _ENCODER.encode(frame.as_json())
     return {"r": frame.run_id, "s": frame.seq, "t": frame.tenant_id, "f": document}

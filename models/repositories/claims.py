@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, func, select, tuple_, update
+from sqlalchemy import and_, func, select, update
 
 from models.database import dumps
 from models.errors import LeaseLostError
@@ -19,7 +19,7 @@ from models.events.frames import Draft
 from models.events.log import EventLog
 from models.repositories.nodes import NO_LEASE, STATE_COLUMNS, node_state
 from models.repositories.runs import Held, seconds
-from models.repositories.settling import GO_ON, SETTLE, TAKE
+from models.repositories.settling import EXTEND, GO_ON, SETTLE, TAKE
 from models.scope import Repository, Source
 from models.tables import flex_plan_nodes, flex_runs
 from models.tables.base import clock
@@ -277,14 +277,16 @@ class ClaimRepository(Repository):
 
         A node whose attempt broke is not among `held`: its lease ends although its worker lives.
         """
-        key = tuple_(nodes.run_id, nodes.node_id, nodes.attempt)
-        statement = (
-            update(flex_plan_nodes)
-            .where(nodes.worker == worker, nodes.status == "running", key.in_(list(held)))
-            .values(lease_until=func.least(clock + seconds(lease), nodes.deadline))
-            .returning(nodes.run_id, nodes.node_id, nodes.attempt)
+        run_ids, node_ids, attempts = zip(*held, strict=True) if held else ((), (), ())
+        rows = EXTEND.run(
+            self.connection,
+            worker=worker,
+            lease=lease,
+            run_ids=list(run_ids),
+            node_ids=list(node_ids),
+            attempts=list(attempts),
         )
-        return {(row.run_id, row.node_id, row.attempt) for row in self.connection.execute(statement)}
+        return {(row["run_id"], row["node_id"], row["attempt"]) for row in rows}
 
     def end(self, run_id: str, node_ids: Sequence[str]) -> None:
         """End leases whose holder is known to be gone, so that nobody waits for them to run out."""

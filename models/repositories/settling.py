@@ -79,6 +79,20 @@ GO_ON = Prepared(
 )
 """Settles a node, begins the next, notes what is offered to others and tells of it; the function is a migration's."""
 
+EXTEND = Prepared(
+    "extend",
+    """
+    UPDATE flex_plan_nodes AS node
+       SET lease_until = least(clock_timestamp() + make_interval(secs => %(lease)s), node.deadline)
+      FROM unnest(CAST(%(run_ids)s AS text[]), CAST(%(node_ids)s AS text[]), CAST(%(attempts)s AS integer[]))
+           AS held (run_id, node_id, attempt)
+     WHERE node.run_id = held.run_id AND node.node_id = held.node_id AND node.attempt = held.attempt
+       AND node.worker = %(worker)s AND node.status = 'running'
+    RETURNING node.run_id, node.node_id, node.attempt
+    """,
+)
+"""Extends leases by their keys: no index tells which nodes a worker holds."""
+
 STATES = Prepared(
     "states",
     """

@@ -252,7 +252,7 @@ class Odd:
 
 @pytest.mark.parametrize("value", [Odd(), {1, 2}, b"bytes", float("nan")], ids=["object", "set", "bytes", "nan"])
 def test_a_result_that_cannot_be_stored_is_a_failed_attempt_that_says_so(loop: Loop, value: Any) -> None:
-    """Seen to fail before `findings_of` looked at it: the lane broke three times and the node was called poison."""
+    """Seen to fail before results were looked at: the lane broke three times and the node was called poison."""
     # Given an agent whose output holds, where no schema looks, what has no JSON
     run_id = loop.install(make_diamond())
     loop.agents.always("left", odd_beside("left", value))
