@@ -103,7 +103,10 @@ def post_worker_init(worker: Any) -> None:
 
 def worker_exit(_server: Any, worker: Any) -> None:
     """Let the streams say their last word: they have left their requests, so gunicorn does not wait for them."""
-    hub = worker.wsgi.extensions["flex"].hub
+    app = getattr(worker, "wsgi", None)
+    if app is None:  # a worker that did not come up, or the master speaking of one that is gone
+        return
+    hub = app.extensions["flex"].hub
     deadline = time.monotonic() + SECONDS_FOR_LAST_WORDS
     while hub.stopping() and hub.listeners() and time.monotonic() < deadline:
         gevent.sleep(0.02)

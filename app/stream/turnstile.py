@@ -15,7 +15,7 @@ from app.limits import LimitError
 STREAMS = frozenset({"runs.stream_run", "runs.read_events"})
 OPENED_AT_ONCE = 16
 """Fewer than there are connections to the database: whoever opens no stream finds one free."""
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 30.0
 RETRY_SECONDS = 2
 
 
