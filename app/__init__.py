@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from app import access, api, auth, correlation, cors, errors, extensions, headers, mutation, rules
+from app.stream import turnstile
 from models.settings import Settings, get_settings
 
 
@@ -17,6 +18,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     correlation.init_app(app)
     access.init_app(app)
     cors.init_app(app, settings.cors_allow_origins)
+    turnstile.init_app(app)
     auth.init_app(app, settings)
     api.init_app(app, documented)
     headers.init_app(app)

@@ -15,7 +15,7 @@ from app.hub import Hub
 from app.stream.log import RunLog
 from app.stream.stored import StoredLog
 from models.catalogue import catalogue
-from models.events.bus import live_bus
+from models.events.doorbell import live_bus
 from models.settings import Settings
 from planner.contracts.facets import FacetCatalogue
 

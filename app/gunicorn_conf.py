@@ -25,6 +25,7 @@ from app.registry import keep_registering
 from app.unparsed import init_server
 from models.settings import get_settings
 
+SECONDS_FOR_LAST_WORDS = 5.0
 DEFAULT_CONNECT_TIMEOUT_SECONDS = 5.0
 MAX_CONNECTIONS = 10_000
 
@@ -100,3 +101,14 @@ def post_worker_init(worker: Any) -> None:
             stop_worker(number, frame)
 
     signal.signal(signal.SIGTERM, drain)
+
+
+def worker_exit(_server: Any, worker: Any) -> None:
+    """Let the streams say their last word: they have left their requests, so gunicorn does not wait for them."""
+    app = getattr(worker, "wsgi", None)
+    if app is None:  # a worker that did not come up, or the master speaking of one that is gone
+        return
+    hub = app.extensions["flex"].hub
+    deadline = time.monotonic() + SECONDS_FOR_LAST_WORDS
+    while hub.stopping() and hub.listeners() and time.monotonic() < deadline:
+        gevent.sleep(0.02)

@@ -14,7 +14,8 @@ from sqlalchemy.exc import ProgrammingError
 from models.builtins import builtin_capabilities
 from models.database import database_errors, engine
 from models.errors import DatabaseUnavailableError
-from models.events.bus import SilentBus, live_bus
+from models.events.bus import SilentBus
+from models.events.doorbell import live_bus
 from models.migrate import head
 from models.settings import Settings
 from models.unit_of_work import open_unit

@@ -12,6 +12,7 @@ from typing import Any
 
 import psycopg2
 from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine.interfaces import IsolationLevel
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -36,13 +37,20 @@ SESSION_OPTIONS = " ".join(
 
 def dumps(value: Any) -> str:
     """Return JSON text for a column; NaN has no place in it."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _ENCODER.encode(value)
 
 
-def make_engine(database_url: str, *, pool_size: int = 30, application: str = "flex") -> Engine:
+_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def make_engine(
+    database_url: str, *, pool_size: int = 20, application: str = "flex", isolation_level: IsolationLevel | None = None
+) -> Engine:
     """Return an engine of its own for `database_url`; its connections survive neither a fork nor a silent death."""
+    level: dict[str, Any] = {} if isolation_level is None else {"isolation_level": isolation_level}
     engine = create_engine(
         normalise_database_url(database_url),
+        **level,
         pool_size=pool_size,
         # One that overflows is closed as soon as it is given back, and opening one costs more than a whole run does.
         max_overflow=0,
@@ -63,10 +71,32 @@ def make_engine(database_url: str, *, pool_size: int = 30, application: str = "f
 @cache
 def engine() -> Engine:
     """Return this process's engine for the database of the settings."""
+    return make_engine(_url())
+
+
+def _url() -> str:
     url = get_settings().database_url
     if url is None:
         raise SettingsError(["DATABASE_URL: not set; give a server's address, or start everything with `flex up`."])
-    return make_engine(url)
+    return url
+
+
+@cache
+def statements() -> Engine:
+    """Return this process's engine for statements that are transactions by themselves.
+
+    Its connections never begin one. A connection that is asked to change its ways for a single statement, and to change
+    them back when it is returned, would cost as much as the statement.
+    """
+    return make_engine(_url(), isolation_level="AUTOCOMMIT")
+
+
+def disconnect() -> None:
+    """Close this process's connections; the next one goes where the settings then say."""
+    for kept in (engine, statements):
+        if kept.cache_info().currsize:
+            kept().dispose()
+        kept.cache_clear()
 
 
 # The driver's own errors are those of what the library does to a connection outside of a statement.

@@ -7,19 +7,21 @@ sweep finds every run whose wake-up is due.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from functools import cache, cached_property
+from contextlib import contextmanager
+from functools import cached_property
 
 import structlog
 from sqlalchemy import Connection
 
-from models.database import database_errors, engine
-from models.events.bus import Bus, live_bus
+from models.database import database_errors, engine, statements
+from models.events.bus import Bus
+from models.events.doorbell import live_bus
 from models.events.log import EventLog
 from models.faults import fault
 from models.repositories.audit import AuditRepository
 from models.repositories.capabilities import CapabilityRepository
 from models.repositories.claims import ClaimRepository
+from models.repositories.endings import EndingRepository
 from models.repositories.hitl import HitlRepository
 from models.repositories.idempotency import IdempotencyRepository
 from models.repositories.keys import KeyRepository
@@ -75,6 +77,10 @@ class UnitOfWork:
         return PlanDraftRepository(self._connection, self.tenant_id)
 
     @cached_property
+    def endings(self) -> EndingRepository:
+        return EndingRepository(self._connection, self.tenant_id, self.events)
+
+    @cached_property
     def outputs(self) -> OutputRepository:
         return OutputRepository(self._connection, self.tenant_id)
 
@@ -115,6 +121,24 @@ class UnitOfWork:
         self.after_commit.append(action)
 
 
+class _WhenAsked:
+    """Takes a connection when the first statement needs one, and gives it back at the end."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self) -> None:
+        self._connection: Connection | None = None
+
+    def __call__(self) -> Connection:
+        if self._connection is None:
+            self._connection = statements().connect()
+        return self._connection
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+
+
 @contextmanager
 def open_reading(tenant: str | None) -> Iterator[UnitOfWork]:
     """Open a unit that only reads, each statement by itself: without a transaction to begin and to commit.
@@ -122,13 +146,12 @@ def open_reading(tenant: str | None) -> Iterator[UnitOfWork]:
     It takes a connection when it has something to ask: much of what is read is remembered. Raises
     DatabaseUnavailableError when the server is away.
     """
-    with database_errors(), ExitStack() as stack:
-
-        @cache
-        def connect() -> Connection:
-            return stack.enter_context(engine().connect()).execution_options(isolation_level="AUTOCOMMIT")
-
-        yield UnitOfWork(connect, tenant)
+    connect = _WhenAsked()
+    with database_errors():
+        try:
+            yield UnitOfWork(connect, tenant)
+        finally:
+            connect.close()
 
 
 @contextmanager

@@ -78,7 +78,10 @@ def loads(text: bytes | str, *, max_depth: int = MAX_DEPTH) -> Any:
 
 def dumps(value: Any) -> str:
     """Return the canonical text of a JSON value: sorted keys, no spaces, characters as they are."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _CANONICAL.encode(value)
+
+
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def fingerprint(value: Any) -> str:

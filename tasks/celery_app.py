@@ -8,6 +8,9 @@ alive. Leases and the sweep bring work back in seconds.
 from __future__ import annotations
 
 import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
@@ -40,6 +43,24 @@ class FlexCelery(Celery):
     def producer_pool(self) -> Any:
         """Return the connections that messages are sent through, a pool of its own beside the consumers'."""
         return pools.producers[self.connection_for_write(transport_options=PATIENCE)]
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Let all that the block publishes leave in one round trip, when the block ends."""
+        with self.producer_or_acquire() as producer, producer.batch():
+            _held.producer = producer
+            try:
+                yield
+            finally:
+                _held.producer = None
+
+    def producer_or_acquire(self, producer: Any = None) -> Any:
+        """Return a context that gives the producer, the one that holds messages back in this thread, or another."""
+        return super().producer_or_acquire(producer or getattr(_held, "producer", None))
+
+
+_held = threading.local()
+"""The producer of a thread that publishes several messages together."""
 
 
 def configuration() -> dict[str, Any]:

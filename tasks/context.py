@@ -12,8 +12,8 @@ from models.repositories.runs import Run
 from models.tables.base import clock
 from models.unit_of_work import UnitOfWork
 from planner.plan.graph import Node
-from planner.plan.lanes import Lane
 from planner.progress.state import RunState
+from tasks.walk import Begun
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +40,9 @@ class Again:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Nothing more to do here; `lane` is the one that this worker walks itself."""
+    """Nothing more to do here; `begun` is the lane whose first node this worker has taken, to be walked by it."""
 
-    lane: Lane | None = None
+    begun: Begun | None = None
 
 
 Next = Again | Stop

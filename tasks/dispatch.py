@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from itertools import accumulate, islice
 from typing import Any
 
@@ -120,7 +121,8 @@ def _send(canvas: Signature) -> None:
         return
     try:
         fault("before_publish")
-        canvas.apply_async()
+        with celery.together() if isinstance(canvas, chord) else nullcontext():
+            canvas.apply_async()
         fault("after_publish")
     except (KombuError, RedisError, OSError) as error:
         _Rest.until = time.monotonic() + SECONDS_OF_REST

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from models.repositories.endings import Final
 from models.repositories.nodes import NO_LEASE
 from models.repositories.runs import Run
-from models.tables import flex_runs
-from models.tables.base import clock
 from models.unit_of_work import UnitOfWork
 from planner.progress.checks import observed_satisfaction
 from planner.progress.state import SETTLED, NodeState
@@ -35,11 +34,6 @@ def end_run(
     stopped = [node for node in nodes if node.status not in {*SETTLED, "error"}]
     if stopped:
         unit.nodes.change(run.run_id, [node.node_id for node in stopped], status="cancelled", **NO_LEASE)
-    unit.hitl.close_all(run.run_id)
-    if composed is not None:
-        unit.outputs.put(
-            run, status=status, output=composed.output, facets=composed.facets, provenance=composed.provenance
-        )
     by = run.metadata["cancel"] if status == "cancelled" else {}
     told = frames.complete(
         status,
@@ -52,21 +46,8 @@ def end_run(
         usage=run.usage,
         **_observed(composed),
     )
-    unit.events.append(
-        run.run_id,
-        told,
-        changes={
-            "status": status,
-            "reason": reason,
-            "waiting_for": None,
-            "wake_at": None,
-            "planner": None,
-            "planning_lease_until": None,
-            "finished_at": clock,
-            # Whatever is still on its way under the old epoch finds itself stale.
-            "epoch": flex_runs.c.epoch + (0 if status == "completed" else 1),
-        },
-    )
+    final = None if composed is None else Final(composed.output, composed.facets, composed.provenance)
+    unit.endings.end(run, status=status, reason=reason, told=told, final=final)
 
 
 def _observed(composed: Composed | None) -> dict[str, Any]:

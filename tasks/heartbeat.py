@@ -41,11 +41,13 @@ class Heartbeat:
         """Keep a lease alive for the length of the block; the token tells when it is lost."""
         key, token = (run_id, node_id, attempt), CancelToken()
         with self._lock:
+            idle = not self._held
             self._held[key] = token
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="lease-heartbeat", daemon=True)
                 self._thread.start()
-            self._changed.notify()
+            if idle:
+                self._changed.notify()
         try:
             yield token
         finally:

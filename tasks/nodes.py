@@ -107,13 +107,12 @@ def contract_of(node: Node) -> CompiledContract:
     return CompiledContract(dict(node.output_schema), provenance, tuple(entry.facet for entry in provenance))
 
 
-def findings_of(node: Node, output: Any) -> tuple[dict[str, Any], ...]:
+def _findings(node: Node, contract: CompiledContract, output: Any) -> tuple[dict[str, Any], ...]:
     """Return what is wrong with an output keyed by property key: facet, pointer, keyword and message of each fault."""
-    contract = contract_of(node)
-    owners = {entry.pointer: entry.facet for entry in contract.provenance}
     problems = validator_for(contract.schema).problems(output)
     if not problems:
         return open_checks(node, "output", contract.to_facets(output))
+    owners = {entry.pointer: entry.facet for entry in contract.provenance}
     return tuple({**p.as_json(), "facet": owners.get("/" + p.pointer[1:].split("/", 1)[0], "")} for p in problems)
 
 
@@ -165,10 +164,11 @@ def _call(bundle: AgentBundle, node: Node, capability: Capability, cancel: Cance
         return Ask(result.hitl, result.usage)
     if fault_of_json := _fault_of_json(result):
         return Failed(_not_json(f"What the agent gave cannot be stored as JSON: {fault_of_json}"), result.usage)
-    if findings := findings_of(node, result.output):
+    contract = contract_of(node)
+    if findings := _findings(node, contract, result.output):
         message = f"The output does not fit the contract: {findings[0]['message']}" + _more(len(findings) - 1)
         return Failed(Failure("invalid_output", "invalid_output", message, findings, result.output), result.usage)
-    output = contract_of(node).to_facets(result.output)
+    output = contract.to_facets(result.output)
     return Done(output, result.usage, result.provenance, (time.monotonic() - began) * 1000)
 
 

@@ -9,9 +9,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func
-
 from models.events.frames import timestamp_text
+from models.repositories.claims import Wake
 from models.repositories.nodes import NO_LEASE
 from models.repositories.runs import seconds
 from models.settings import get_settings
@@ -25,10 +24,12 @@ from tasks import dispatch
 from tasks.aftermath import change_after
 from tasks.answers import apply_answer
 from tasks.asking import ask
+from tasks.base import WORKER
 from tasks.computing import compute
 from tasks.context import Again, Context, Next, Stop
 from tasks.ending import end_run
 from tasks.finishing import finish
+from tasks.walk import Begun, next_attempt
 
 
 def perform(context: Context, step: steps.Step) -> Next:
@@ -74,25 +75,36 @@ def _lost(node: Node, *, timed_out: bool) -> Failure:
 
 
 def _dispatch(context: Context, step: steps.Dispatch) -> Next:
-    """Publish the ready lanes, all but the one that this worker keeps."""
-    run = context.run
+    """Publish the ready lanes, all but the one that this worker keeps, whose first node it begins."""
+    unit, run, plan = context.unit, context.run, context.plan.plan
+    if run.status != "running":
+        unit.runs.change(run.run_id, status="running")
     kept = next((lane for lane in step.lanes if _fits_here(lane)), None) if context.keep else None
     published = [lane for lane in step.lanes if lane is not kept]
-    context.unit.nodes.note_dispatch(run.run_id, [lane.node_ids[0] for lane in step.lanes])
-    context.unit.runs.change(
+    ahead = None
+    if kept is not None:
+        ahead = next_attempt(plan, plan.node(kept.node_ids[0]), context.state.nodes[kept.node_ids[0]])
+    patience = steps.REPUBLISH_SECONDS[0] if published else get_settings().lease_seconds
+    moved = unit.claims.begin(
         run.run_id,
-        status="running",
-        waiting_for=f"{len(step.lanes)} lane{'s' if len(step.lanes) > 1 else ''} of the plan",
+        epoch=run.epoch,
+        plan_version=plan.version,
+        worker=WORKER,
+        lease=get_settings().lease_seconds,
+        ahead=ahead,
+        beside=[lane.node_ids[0] for lane in published],
         # A lease that is there already may end before anybody has claimed these lanes.
-        wake_at=func.least(clock + seconds(steps.REPUBLISH_SECONDS[0]), *_lease_ends(context)),
-        nudges=0,
+        wake=Wake(patience, anew=True, until=min(_lease_ends(context), default=None)),
+        waiting_for=f"{len(step.lanes)} lane{'s' if len(step.lanes) > 1 else ''} of the plan",
     )
     if published:
         also, known_as = kept is not None, run.correlation_id
-        context.unit.on_commit(
+        unit.on_commit(
             lambda: dispatch.walk_lanes(run.run_id, run.epoch, published, kept=also, correlation_id=known_as)
         )
-    return Stop(kept)
+    if kept is None or moved is None or moved.following is None:
+        return Stop()
+    return Stop(Begun(moved.following, context.plan, kept.node_ids, dict(moved.outputs)))
 
 
 def _lease_ends(context: Context) -> tuple[datetime, ...]:

@@ -22,7 +22,7 @@ from tasks.celery_app import celery
 from tasks.context import Again, Context
 from tasks.perform import perform
 from tasks.planning import plan_and_store
-from tasks.walk import Begun, begin, go_on, walk
+from tasks.walk import Begun, go_on, walk
 
 logger = structlog.get_logger(__name__)
 
@@ -94,7 +94,7 @@ def advance(run_id: str, *, keep: bool) -> Begun | None:
                 context = _context(unit, run, keep=keep)
                 done = perform(context, next_step(context.state))
                 if not isinstance(done, Again):
-                    return None if done.lane is None else begin(unit, run_id, run.epoch, done.lane.node_ids)
+                    return done.begun
                 run = unit.runs.lock(run_id)
     except RunNotFoundError:
         logger.warning("run_gone", run_id=run_id)

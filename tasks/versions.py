@@ -61,7 +61,7 @@ def _take_over(unit: UnitOfWork, job: Job, why: Replanning, delta: Delta, status
     plan = with_metadata(delta.plan, **told)
     unit.plans.add(run, plan, intake=_given(job))
     unit.nodes.follow(run, delta)
-    closed = unit.hitl.close_all(run.run_id, delta.retired)
+    closed = unit.hitl.close(run.run_id, delta.retired)
     updated = [*frames.plan_updated(run.run_id, delta, why, statuses), *map(frames.request_closed, closed)]
     unit.events.append(run.run_id, *updated, changes={**_in_force(plan.version), "situation": dict(job.known)})
     _open_branches(unit, run.run_id, plan)

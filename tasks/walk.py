@@ -7,8 +7,8 @@ publishes its rest.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -17,14 +17,18 @@ import structlog
 from models.errors import LeaseLostError
 from models.events.frames import Draft
 from models.faults import fault
-from models.repositories.claims import Claim, ClaimRefusedError, Result
+from models.repositories.claims import Ahead, Claim, ClaimRefusedError, Result, Wake
 from models.repositories.plans import StoredPlan
 from models.settings import get_settings
 from models.unit_of_work import UnitOfWork, open_reading, open_statement, open_unit
 from planner.plan.graph import Node, PlanGraph
-from planner.plan.lanes import Lane, cut_lanes
+from planner.plan.lanes import Lane
+from planner.progress.bundle import ancestor_ids
 from planner.progress.failure import after_failure, candidate_id
+from planner.progress.onward import Onward, after_settling
 from planner.progress.replanning import directions_in
+from planner.progress.state import NodeState
+from planner.progress.steps import REPUBLISH_SECONDS
 from tasks import dispatch, frames, requests
 from tasks.aftermath import change_after
 from tasks.base import WORKER, stopping
@@ -60,10 +64,15 @@ class _Step:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """A lane whose first node this worker has claimed."""
+    """A lane whose first node this worker has claimed.
+
+    `seen` are outputs (node id → facet → value) that were read on the way, which nobody changes while they are needed.
+    """
 
     claim: Claim
+    stored: StoredPlan
     node_ids: Sequence[str]
+    seen: dict[str, Any] = field(default_factory=dict)
 
 
 def walk(run_id: str, epoch: int, node_ids: Sequence[str], *, chained: bool = False) -> Walked:
@@ -71,49 +80,78 @@ def walk(run_id: str, epoch: int, node_ids: Sequence[str], *, chained: bool = Fa
 
     With `chained` a message for the node behind the last one follows this lane's.
     """
-    with open_unit(None) as unit:
-        begun = begin(unit, run_id, epoch, node_ids)
+    begun = _begin(run_id, epoch, node_ids)
     return ENDED if begun is None else go_on(begun, chained=chained)
 
 
-def begin(unit: UnitOfWork, run_id: str, epoch: int, node_ids: Sequence[str]) -> Begun | None:
+def _begin(run_id: str, epoch: int, node_ids: Sequence[str]) -> Begun | None:
     """Take the lane's first node; None when it is not to be had, which is nobody's fault."""
+    with open_statement(None) as unit:
+        known = unit.plans.latest(run_id)
+        moved = None
+        if known is not None and (node := known.plan.find(node_ids[0])) is not None:
+            moved = unit.claims.begin(
+                run_id,
+                epoch=epoch,
+                plan_version=known.plan.version,
+                worker=WORKER,
+                lease=_lease(),
+                ahead=next_attempt(known.plan, node, NodeState(node.id)),
+                wake=Wake(_lease()),
+            )
+    if known is not None and moved is not None and moved.following is not None:
+        return Begun(moved.following, known, node_ids, dict(moved.outputs))
+    # It was tried before, or the plan is another one by now: what there is to know is read under the run's lock.
+    return _begin_again(run_id, epoch, node_ids)
+
+
+def _begin_again(run_id: str, epoch: int, node_ids: Sequence[str]) -> Begun | None:
     try:
-        claim, start, at = _take(unit, run_id, node_ids[0], epoch)
+        with open_unit(None) as unit:
+            claim, start, at = _take(unit, run_id, node_ids[0], epoch)
+            unit.events.record(run_id, [start], at=at, wake_within=_lease(), usage={})
+            stored = unit.plans.stored(run_id, claim.plan_version)
     except ClaimRefusedError:
         logger.debug("claim_refused", run_id=run_id, node_id=node_ids[0])
         return None
-    unit.events.record(run_id, [start], at=at, wake_within=get_settings().lease_seconds, usage={})
-    return Begun(claim, node_ids)
+    return Begun(claim, stored, node_ids)
+
+
+def next_attempt(plan: PlanGraph, node: Node, state: NodeState, seen: Container[str] = ()) -> Ahead:
+    """Return the next attempt at a node in this state, and what of its ancestors it still has to see."""
+    capability_id = candidate_id(node, state.candidate)
+    start = frames.node_start(node, attempt=state.attempt + 1, capability_id=capability_id)
+    return Ahead(state, start, [ancestor for ancestor in ancestor_ids(plan, node.id) if ancestor not in seen])
 
 
 def go_on(begun: Begun, *, chained: bool = False) -> Walked:
     """Walk a lane to its end; a worker that closes a join goes on with what the join set free."""
     step = _Step(begun.claim, begun.node_ids)
-    look, seen = False, dict[str, Any]()
+    look, seen = False, begun.seen
     while step.claim is not None:
         claim = step.claim
         fault("after_claim", claim.node_id)
         with structlog.contextvars.bound_contextvars(node_id=claim.node_id, correlation_id=claim.correlation_id):
-            step = _attempt(claim, step.lane, seen, chained=chained)
+            step = _attempt(claim, begun.stored, step.lane, seen, chained=chained)
         look = look or step.walked.look
     return Walked(look, step.walked.handed_over)
 
 
 def _take(unit: UnitOfWork, run_id: str, node_id: str, epoch: int) -> tuple[Claim, Draft, datetime]:
-    claim, at = unit.claims.take(run_id, node_id, epoch=epoch, worker=WORKER, lease=get_settings().lease_seconds)
+    claim, at = unit.claims.take(run_id, node_id, epoch=epoch, worker=WORKER, lease=_lease())
     node: Node = unit.plans.stored(run_id, claim.plan_version).plan.node(node_id)
     capability_id = candidate_id(node, claim.state.candidate)
     return claim, frames.node_start(node, attempt=claim.attempt, capability_id=capability_id), at
 
 
-def _attempt(claim: Claim, lane: Sequence[str], seen: dict[str, Any], *, chained: bool) -> _Step:
+def _attempt(claim: Claim, stored: StoredPlan, lane: Sequence[str], seen: dict[str, Any], *, chained: bool) -> _Step:
     """Run one attempt and store its outcome; a lease lost meanwhile makes the outcome nobody's.
 
     `seen` are the outputs of ancestors that this lane has read or made, which nobody changes while it holds them.
     """
-    with open_reading(None) as unit:
-        stored = unit.plans.stored(claim.run_id, claim.plan_version)
+    if stored.plan.version != claim.plan_version:
+        with open_reading(None) as unit:
+            stored = unit.plans.stored(claim.run_id, claim.plan_version)
     with heartbeat.holding(claim.run_id, claim.node_id, claim.attempt) as token:
         fault("before_effect", claim.node_id)
         outcome = attempt(claim, stored, token, seen)
@@ -122,7 +160,7 @@ def _attempt(claim: Claim, lane: Sequence[str], seen: dict[str, Any], *, chained
         match outcome:
             case Done():
                 seen[claim.node_id] = outcome.output
-                return _complete(claim, stored, outcome, lane, chained=chained)
+                return _complete(claim, stored, outcome, lane, seen, chained=chained)
             case Ask():
                 return _ask(claim, stored, outcome)
             case Failed():
@@ -132,16 +170,20 @@ def _attempt(claim: Claim, lane: Sequence[str], seen: dict[str, Any], *, chained
         return _Step(None)
 
 
-def _complete(claim: Claim, stored: StoredPlan, done: Done, lane: Sequence[str], *, chained: bool) -> _Step:
+def _complete(
+    claim: Claim, stored: StoredPlan, done: Done, lane: Sequence[str], seen: dict[str, Any], *, chained: bool
+) -> _Step:
     plan, node = stored.plan, stored.plan.node(claim.node_id)
     rest = tuple(lane[list(lane).index(node.id) + 1 :])
-    ahead = rest or (() if chained else _beyond_join(plan, node.id))
+    longest = get_settings().lane_nodes
+    onward = Onward(rest) if chained else after_settling(plan, node.id, rest, longest=longest)
     result = Result(dict(done.output), dict(done.provenance), done.usage.as_json(), done.duration_ms)
     why = directions_in(plan, node.id, done.output)
     if why is None and not chained and not stopping.is_set():
-        step = _complete_at_once(claim, plan, done, result, ahead)
+        step = _complete_at_once(claim, plan, done, result, onward, seen)
         if step is not None:
             return step
+    ahead = onward.node_ids
     with open_unit(None) as unit:
         settled = unit.claims.complete(claim, result, successors=plan.children(node.id))
         told = [_completed(claim, node, done)]
@@ -149,8 +191,7 @@ def _complete(claim: Claim, stored: StoredPlan, done: Done, lane: Sequence[str],
         if not (overtaken or why or stopping.is_set()) and ahead and ahead[0] in settled.closed:
             following, start = _take_next(unit, claim, ahead[0])
             told.extend(start)
-        lease = get_settings().lease_seconds
-        unit.events.record(claim.run_id, told, at=settled.at, wake_within=lease, usage=result.usage)
+        unit.events.record(claim.run_id, told, at=settled.at, wake_within=_lease(), usage=result.usage)
         if overtaken:
             _count_down(unit, claim, settled.plan_version)
         if why is not None:
@@ -172,28 +213,43 @@ def _complete(claim: Claim, stored: StoredPlan, done: Done, lane: Sequence[str],
     return _Step(None, walked=LOOK if look else ENDED)
 
 
-def _complete_at_once(claim: Claim, plan: PlanGraph, done: Done, result: Result, ahead: Sequence[str]) -> _Step | None:
-    """Settle the node and begin the next one in one statement; None where a newer version of the plan is in force."""
-    node, following = plan.node(claim.node_id), plan.node(ahead[0]) if ahead else None
-    start = None
-    if following is not None:
-        start = frames.node_start(following, attempt=1, capability_id=following.capability_id)
+def _complete_at_once(
+    claim: Claim, plan: PlanGraph, done: Done, result: Result, onward: Onward, seen: dict[str, Any]
+) -> _Step | None:
+    """Settle the node, begin the next and offer its lane's sisters, in one statement.
+
+    None where a newer version of the plan is in force.
+    """
+    node, following = plan.node(claim.node_id), plan.node(onward.node_ids[0]) if onward.node_ids else None
     with open_statement(None) as unit:
         moved = unit.claims.settle(
             claim,
             result,
             told=_completed(claim, node, done),
             successors=plan.children(node.id),
-            ahead=None if following is None else following.id,
-            start=start,
-            lease=get_settings().lease_seconds,
+            ahead=None if following is None else next_attempt(plan, following, NodeState(following.id), seen),
+            beside=[lane.node_ids[0] for lane in onward.beside],
+            lease=_lease(),
+            wake=Wake(REPUBLISH_SECONDS[0] if onward.beside else _lease()),
         )
-    if moved is None:
-        return None
+        if moved is None:
+            return None
+        lanes = [lane for lane in onward.beside if lane.node_ids[0] in moved.beside]
+        if lanes:
+            kept, known_as = moved.following is not None, claim.correlation_id
+            unit.on_commit(
+                lambda: dispatch.walk_lanes(claim.run_id, claim.epoch, lanes, kept=kept, correlation_id=known_as)
+            )
     fault("after_settle", node.id)
+    seen.update(moved.outputs)
+    left = moved.closed - moved.beside
     if moved.following is not None:
-        return _Step(moved.following, ahead, LOOK if moved.closed - {ahead[0]} else ENDED)
-    return _Step(None, walked=LOOK if moved.closed or not plan.children(node.id) else ENDED)
+        return _Step(moved.following, onward.node_ids, LOOK if left - {onward.node_ids[0]} else ENDED)
+    return _Step(None, walked=LOOK if left or not plan.children(node.id) else ENDED)
+
+
+def _lease() -> float:
+    return get_settings().lease_seconds
 
 
 def _count_down(unit: UnitOfWork, claim: Claim, plan_version: int) -> None:
@@ -201,15 +257,6 @@ def _count_down(unit: UnitOfWork, claim: Claim, plan_version: int) -> None:
     plan = unit.plans.stored(claim.run_id, plan_version).plan
     if plan.find(claim.node_id) is not None:
         unit.nodes.count_down(claim.run_id, plan.children(claim.node_id))
-
-
-def _beyond_join(plan: PlanGraph, node_id: str) -> tuple[str, ...]:
-    """Return the lane behind the join that the node leads to, if a worker may walk it in place."""
-    children = plan.children(node_id)
-    if len(children) != 1 or plan.node(children[0]).executor_type != "ai" or len(plan.parents(children[0])) == 1:
-        return ()
-    lane = cut_lanes(plan, children)[0].node_ids
-    return lane if 1 < get_settings().lane_nodes >= len(lane) else ()
 
 
 def _take_next(unit: UnitOfWork, claim: Claim, node_id: str) -> tuple[Claim | None, list[Draft]]:
@@ -252,7 +299,7 @@ def _fail(claim: Claim, stored: StoredPlan, failed: Failed, lane: Sequence[str])
             again = unit.claims.try_again(
                 claim,
                 [*change.drafts, start],
-                lease=get_settings().lease_seconds,
+                lease=_lease(),
                 usage=usage,
                 values=change.values,
             )

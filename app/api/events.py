@@ -24,7 +24,7 @@ from app.extensions import services
 from app.limits import LimitError
 from app.stream.follow import Signal
 from app.stream.many import ManyFollower
-from app.stream.sse import hang_up
+from app.stream.response import SOCKET, hang_up
 from app.stream.wishes import Wish, read_message
 from app.stream.ws import FAULT, OPTIONS, REFUSED, TOO_SLOW, Socket, WholeSocket, end, hear, let_go, mark
 from models.errors import DatabaseUnavailableError, RunNotFoundError
@@ -32,7 +32,6 @@ from models.unit_of_work import open_unit
 from policies.errors import FlexError
 
 PATH, ENDPOINT = "/api/v1/flex/events/ws", "events.follow_events"
-SOCKET = "gunicorn.socket"
 
 logger = structlog.get_logger(__name__)
 

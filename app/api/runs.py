@@ -23,8 +23,9 @@ from app.doorbell import ring
 from app.extensions import services
 from app.mutation import Done, carry_out
 from app.stream.follow import Follower, Signal
-from app.stream.sse import HEADERS as STREAM_HEADERS
-from app.stream.sse import Stream, reset_text, stream_response, write_events
+from app.stream.response import HEADERS as STREAM_HEADERS
+from app.stream.response import stream_response
+from app.stream.sse import Stream, reset_text, write_events
 from models.repositories.runs import Run
 from models.unit_of_work import UnitOfWork, open_unit
 from planner.progress.replanning import Reason, Replanning

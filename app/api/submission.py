@@ -16,7 +16,7 @@ from app.doorbell import ring
 from app.extensions import services
 from app.limits import check_backlog
 from app.mutation import Done, carry_out
-from app.stream.sse import hang_up
+from app.stream.response import hang_up
 from app.stream.subscription import Subscription
 from models.repositories.runs import Run
 from models.unit_of_work import UnitOfWork, open_unit

@@ -1,15 +1,11 @@
-"""A followed run as server-sent events: the text of frames, heartbeats and closing marks, and the response headers."""
+"""A followed run as server-sent events: the text of frames, heartbeats and closing marks."""
 
 from __future__ import annotations
 
-import contextlib
-import socket
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
-
-from flask import Response
 
 from app.stream.follow import Follower, Signal
 from app.stream.wire import Wire, one_line
@@ -17,38 +13,6 @@ from models.events.frames import timestamp_text
 
 RECONNECT_MS = 2000
 RESTART_MS = 500
-HEADERS = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
-
-
-class Body:
-    """The pieces of a stream as the server writes them; `close` runs when the client is gone, even if none was sent.
-
-    The server iterates the generator itself, with nothing around it: every layer would be on each client's stack.
-    """
-
-    __slots__ = ("_close", "_pieces")
-
-    def __init__(self, events: Iterable[str], close: Callable[[], None]) -> None:
-        self._pieces = (text.encode() for text in events)
-        self._close = close
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self._pieces
-
-    def close(self) -> None:
-        self._close()
-
-
-def stream_response(
-    events: Iterable[str], *, close: Callable[[], None], headers: Mapping[str, str] | None = None
-) -> Response:
-    """Return the streaming response; `close` runs when the client is gone, even if nothing was ever sent."""
-    return Response(
-        Body(events, close),
-        mimetype="text/event-stream",
-        headers={**HEADERS, **(headers or {})},
-        direct_passthrough=True,
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,16 +73,3 @@ def _signal_text(signal: Signal, stream: Stream, position: int) -> str:
             return event_text(stream.mark("revoked", "key_no_longer_holds", {"after": position}))
         case Signal.PAUSED:
             return event_text(stream.mark("log", signal.value, {"after": position}))
-
-
-def hang_up(environ: Mapping[str, Any]) -> Callable[[], None] | None:
-    """Return what closes the client's connection from another thread; None where the server hides its socket."""
-    connection = environ.get("gunicorn.socket")
-    if connection is None:
-        return None
-
-    def close() -> None:
-        with contextlib.suppress(OSError):
-            connection.shutdown(socket.SHUT_RDWR)
-
-    return close

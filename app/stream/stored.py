@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
+from app.aside import run_deep
 from app.stream.log import RunState
 from models.events.frames import timestamp_text
 from models.unit_of_work import open_unit
@@ -16,13 +18,15 @@ RECENT_SECONDS = 10.0
 
 
 class StoredLog:
-    """The log in Postgres. The relay serves every tenant, so it reads as the service itself."""
+    """The log in Postgres. The relay serves every tenant, so it reads as the service itself.
+
+    What a stream itself asks is asked in another greenlet: the one that writes the stream lives long and stays shallow.
+    """
 
     page = PAGE
 
     def frames(self, run_id: str, after: int) -> list[Mapping[str, Any]]:
-        with open_unit(tenant=None) as unit:
-            return [frame.as_json() for frame in unit.events.page(run_id, after=after, limit=PAGE)]
+        return run_deep(partial(_page, run_id, after))
 
     def last_seqs(self, run_ids: Iterable[str]) -> dict[str, int]:
         with open_unit(tenant=None) as unit:
@@ -37,6 +41,15 @@ class StoredLog:
             return unit.events.recent(RECENT_SECONDS)
 
     def state(self, run_id: str) -> RunState:
-        with open_unit(tenant=None) as unit:
-            run = unit.runs.get(run_id)
-        return RunState(run.status, run.last_seq)
+        return run_deep(partial(_state, run_id))
+
+
+def _page(run_id: str, after: int) -> list[Mapping[str, Any]]:
+    with open_unit(tenant=None) as unit:
+        return [frame.as_json() for frame in unit.events.page(run_id, after=after, limit=PAGE)]
+
+
+def _state(run_id: str) -> RunState:
+    with open_unit(tenant=None) as unit:
+        run = unit.runs.get(run_id)
+    return RunState(run.status, run.last_seq)

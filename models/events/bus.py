@@ -11,7 +11,6 @@ import json
 import threading
 import time
 from collections.abc import Iterable, Sequence
-from functools import cache
 from typing import Any, Protocol
 
 import redis
@@ -20,7 +19,6 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from models.events.frames import Frame
-from models.settings import get_settings
 
 STREAM = "flex:live"
 OWNER = "tenantId"
@@ -138,13 +136,9 @@ class SilentBus:
         return "0-0"
 
 
-@cache
-def live_bus() -> Bus:
-    """Return this process's bus."""
-    url = get_settings().redis_url
-    return SilentBus() if url is None else LiveBus(url)
+_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 
 
 def _entry(frame: Frame) -> dict[Any, Any]:
-    document = json.dumps(frame.as_json(), separators=(",", ":"), ensure_ascii=False)
+    document = _ENCODER.encode(frame.as_json())
     return {"r": frame.run_id, "s": frame.seq, "t": frame.tenant_id, "f": document}

@@ -7,11 +7,11 @@ worker that still holds the lease of that very attempt. As with every change of 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, func, select, tuple_, update
+from sqlalchemy import and_, func, select, update
 
 from models.database import dumps
 from models.errors import LeaseLostError
@@ -19,7 +19,7 @@ from models.events.frames import Draft
 from models.events.log import EventLog
 from models.repositories.nodes import NO_LEASE, STATE_COLUMNS, node_state
 from models.repositories.runs import Held, seconds
-from models.repositories.settling import SETTLE, SETTLE_AT_ONCE, TAKE
+from models.repositories.settling import EXTEND, GO_ON, SETTLE, TAKE
 from models.scope import Repository, Source
 from models.tables import flex_plan_nodes, flex_runs
 from models.tables.base import clock
@@ -78,11 +78,41 @@ class Settled:
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
-    """A settled node: `closed` are those that now wait for nobody, `following` is the claim on the next one."""
+class Ahead:
+    """A node to begin, in the `state` that it is known to be in; `start` is the `node_start` of its next attempt.
 
-    closed: frozenset[str]
-    following: Claim | None
+    `wanted` are the nodes whose outputs are to come along.
+    """
+
+    state: NodeState
+    start: Draft
+    wanted: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What going on led to, at once.
+
+    `closed` are nodes that now wait for nobody, `following` the claim on the one that was begun, `outputs` (node id →
+    facet → value) what it wanted, empty for those that gave nothing, `beside` those whose lanes are to be published.
+    """
+
+    closed: frozenset[str] = frozenset()
+    following: Claim | None = None
+    outputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    beside: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Wake:
+    """When the run wakes at the latest: `within` seconds, or sooner if that was agreed already.
+
+    With `anew` what was agreed is forgotten, and it wakes at the moment `until` if that comes first.
+    """
+
+    within: float
+    anew: bool = False
+    until: datetime | None = None
 
 
 class ClaimRefusedError(LeaseLostError):
@@ -137,37 +167,74 @@ class ClaimRepository(Repository):
         *,
         told: Draft,
         successors: Sequence[str],
-        ahead: str | None,
-        start: Draft | None,
+        ahead: Ahead | None,
+        beside: Sequence[str],
         lease: float,
+        wake: Wake,
     ) -> Moved | None:
-        """Do in one statement what `complete`, `take` of the node `ahead` and the log's `record` do.
+        """Do in one statement what `complete`, `take` of the node `ahead` and the log's `record` do, and more.
 
-        `told` is the `node_complete`, `start` the first `node_start` of `ahead`, which is taken only if this closes it
-        and it was never tried. None where a newer version is in force: then nothing has happened. Raises
-        LeaseLostError.
+        `told` is the `node_complete`. The node `ahead` is begun if this closes it, and those of `beside` are noted as
+        published. None where a newer version is in force: then nothing has happened. Raises LeaseLostError.
         """
-        row = SETTLE_AT_ONCE.one(
+        row = GO_ON.one(
             self.connection,
             **_settling(claim, result, successors),
+            **_going_on(ahead, beside, wake),
             epoch=claim.epoch,
-            ahead=ahead,
             lease=lease,
             told=_as_told(told),
-            start=None if start is None else _as_told(start),
         )
         if row is None or row["o_outcome"] == "lost":
             raise _lost(claim)
-        if row["o_outcome"] == "overtaken":
+        return None if row["o_outcome"] == "overtaken" else self._moved(claim, row, ahead, [told])
+
+    def begin(
+        self,
+        run_id: str,
+        *,
+        epoch: int,
+        plan_version: int,
+        worker: str,
+        lease: float,
+        ahead: Ahead | None,
+        beside: Sequence[str] = (),
+        wake: Wake,
+        waiting_for: str | None = None,
+    ) -> Moved | None:
+        """Begin the node `ahead` if it is ready, tell of it, and note those of `beside` as published: one statement.
+
+        None when none of them is to be had, or a newer version of the plan is in force: then nothing has happened.
+        """
+        row = GO_ON.one(
+            self.connection,
+            **_NOTHING_SETTLED,
+            **{**_going_on(ahead, beside, wake), "waiting_for": waiting_for},
+            run_id=run_id,
+            epoch=epoch,
+            plan_version=plan_version,
+            worker=worker,
+            lease=lease,
+        )
+        if row is None or row["o_outcome"] != "done":
             return None
-        drafts = [told, start] if row["o_taken"] and start is not None else [told]
-        self._log.note_written(claim.run_id, drafts, {**row, "plan_version": claim.plan_version})
+        state = NodeState("")
+        stand = Claim(run_id, row["o_tenant_id"], "", worker, epoch, plan_version, row["o_correlation_id"], state)
+        return self._moved(stand, row, ahead, [])
+
+    def _moved(self, stand: Claim, row: Mapping[str, Any], ahead: Ahead | None, told: list[Draft]) -> Moved:
+        """Note the frames that going on has stored, and return where the worker stands now."""
         following = None
-        if row["o_taken"]:
-            state = NodeState(str(ahead), status="running", attempt=1)
+        if row["o_taken"] and ahead is not None:
+            told = [*told, ahead.start]
+            state = replace(ahead.state, status="running", waiting=0, attempt=ahead.state.attempt + 1)
             presence = Presence(row["o_capability_seen_at"], row["o_at"])
-            following = replace(claim, node_id=str(ahead), state=state, capability=presence)
-        return Moved(frozenset(row["o_closed"]), following)
+            following = replace(stand, node_id=state.node_id, state=state, capability=presence)
+        if told:
+            self._log.note_written(stand.run_id, told, {**row, "plan_version": stand.plan_version})
+        wanted = ahead.wanted if following is not None and ahead is not None else ()
+        outputs = {node_id: {} for node_id in wanted} | (row["o_outputs"] or {})
+        return Moved(frozenset(row["o_closed"]), following, outputs, frozenset(row["o_beside"]))
 
     def try_again(
         self,
@@ -210,14 +277,16 @@ class ClaimRepository(Repository):
 
         A node whose attempt broke is not among `held`: its lease ends although its worker lives.
         """
-        key = tuple_(nodes.run_id, nodes.node_id, nodes.attempt)
-        statement = (
-            update(flex_plan_nodes)
-            .where(nodes.worker == worker, nodes.status == "running", key.in_(list(held)))
-            .values(lease_until=func.least(clock + seconds(lease), nodes.deadline))
-            .returning(nodes.run_id, nodes.node_id, nodes.attempt)
+        run_ids, node_ids, attempts = zip(*held, strict=True) if held else ((), (), ())
+        rows = EXTEND.run(
+            self.connection,
+            worker=worker,
+            lease=lease,
+            run_ids=list(run_ids),
+            node_ids=list(node_ids),
+            attempts=list(attempts),
         )
-        return {(row.run_id, row.node_id, row.attempt) for row in self.connection.execute(statement)}
+        return {(row["run_id"], row["node_id"], row["attempt"]) for row in rows}
 
     def end(self, run_id: str, node_ids: Sequence[str]) -> None:
         """End leases whose holder is known to be gone, so that nobody waits for them to run out."""
@@ -260,6 +329,26 @@ def _settling(claim: Claim, result: Result, successors: Sequence[str]) -> dict[s
         "usage": dumps(result.usage),
         "duration_ms": result.duration_ms,
         "successors": list(successors),
+    }
+
+
+_NOTHING_SETTLED: Mapping[str, Any] = {
+    **dict.fromkeys(("node_id", "attempt", "output", "provenance", "usage", "duration_ms", "told")),
+    "successors": [],
+}
+
+
+def _going_on(ahead: Ahead | None, beside: Sequence[str], wake: Wake) -> dict[str, Any]:
+    return {
+        "ahead": None if ahead is None else ahead.state.node_id,
+        "tried": None if ahead is None else ahead.state.attempt,
+        "start": None if ahead is None else _as_told(ahead.start),
+        "wanted": [] if ahead is None else list(ahead.wanted),
+        "beside": list(beside),
+        "wake_within": wake.within,
+        "wake_anew": wake.anew,
+        "wake_until": wake.until,
+        "waiting_for": None,
     }
 
 

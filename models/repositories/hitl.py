@@ -212,15 +212,18 @@ class HitlRepository(Repository):
             "action": "resume",
         }
 
-    def close_all(self, run_id: str, node_ids: Sequence[str] | None = None) -> list[str]:
-        """Close the open requests of a run that ends, or those of nodes that are given up; return their ids."""
+    def close(self, run_id: str, node_ids: Sequence[str]) -> list[str]:
+        """Close the open requests of nodes that are given up; return their ids. The end of a run closes all."""
         statement = (
             update(hitl_requests)
-            .where(requests.run_id == run_id, requests.status.in_(("pending", "waiting")), self.mine(hitl_requests))
+            .where(
+                requests.run_id == run_id,
+                requests.status.in_(("pending", "waiting")),
+                requests.node_id.in_(list(node_ids)),
+                self.mine(hitl_requests),
+            )
             .values(status="cancelled", updated_at=clock)
         )
-        if node_ids is not None:
-            statement = statement.where(requests.node_id.in_(list(node_ids)))
         return list(self.connection.execute(statement.returning(requests.request_id)).scalars())
 
     def _request(self, request_id: str, run_id: str | None) -> RowMapping:

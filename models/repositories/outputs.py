@@ -2,44 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
 
 from models.events.frames import timestamp_text
-from models.repositories.runs import Run
 from models.scope import Repository
 from models.tables import flex_run_outputs
-from models.tables.base import clock
 
 
 class OutputRepository(Repository):
     """Outputs of one tenant's runs."""
-
-    def put(
-        self,
-        run: Run,
-        *,
-        status: str,
-        output: Any,
-        facets: Mapping[str, Any],
-        provenance: Mapping[str, Any],
-    ) -> None:
-        """Store a run's output in place of an earlier one."""
-        values = {
-            "plan_version": run.plan_version,
-            "schema_hash": run.schema_hash,
-            "status": status,
-            "output": output,
-            "facets": dict(facets),
-            "provenance": dict(provenance),
-        }
-        statement = insert(flex_run_outputs).values(run_id=run.run_id, tenant_id=run.tenant_id, **values)
-        self.connection.execute(
-            statement.on_conflict_do_update(index_elements=["run_id"], set_={**values, "updated_at": clock})
-        )
 
     def get(self, run_id: str) -> dict[str, Any] | None:
         """Return the output as the debug reply shows it, None when there is none yet."""

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import RowMapping, insert, select
+from sqlalchemy import insert, select
 
 from models.errors import PlanNotFoundError
 from models.events.frames import timestamp_text
+from models.prepared import Prepared
 from models.repositories.runs import Run
 from models.scope import Repository
 from models.tables import flex_plan_snapshots
@@ -41,20 +42,34 @@ class _Recent:
 
     def __init__(self) -> None:
         self._plans: OrderedDict[_Key, StoredPlan] = OrderedDict()
+        self._newest: dict[tuple[str | None, str], int] = {}
         self._lock = threading.Lock()
 
     def get(self, key: _Key) -> StoredPlan | None:
         with self._lock:
-            found = self._plans.get(key)
-            if found is not None:
-                self._plans.move_to_end(key)
-            return found
+            return self._find(key)
+
+    def newest(self, tenant_id: str | None, run_id: str) -> StoredPlan | None:
+        """Return the newest version of a run's plan that is remembered."""
+        with self._lock:
+            version = self._newest.get((tenant_id, run_id))
+            return None if version is None else self._find((tenant_id, run_id, version))
 
     def put(self, key: _Key, plan: StoredPlan) -> None:
+        tenant_id, run_id, version = key
         with self._lock:
             self._plans[key] = plan
+            self._newest[tenant_id, run_id] = max(version, self._newest.get((tenant_id, run_id), 0))
             if len(self._plans) > _KEPT:
-                self._plans.popitem(last=False)
+                forgotten, _ = self._plans.popitem(last=False)
+                if self._newest.get(forgotten[:2]) == forgotten[2]:
+                    del self._newest[forgotten[:2]]
+
+    def _find(self, key: _Key) -> StoredPlan | None:
+        found = self._plans.get(key)
+        if found is not None:
+            self._plans.move_to_end(key)
+        return found
 
 
 _recent = _Recent()
@@ -79,12 +94,18 @@ class PlanRepository(Repository):
 
     def stored(self, run_id: str, version: int) -> StoredPlan:
         """Return a version as a value. Raises PlanNotFoundError."""
-        key = (self.tenant_id, run_id, version)
-        found = _recent.get(key)
+        found = _recent.get((self.tenant_id, run_id, version))
+        return self._remember(run_id, self._row(run_id, version)) if found is None else found
+
+    def latest(self, run_id: str) -> StoredPlan | None:
+        """Return the version that is in force as far as this process knows, None for a run without a plan.
+
+        A newer one may have taken over since this one was remembered: whoever acts on it says which version it means.
+        """
+        found = _recent.newest(self.tenant_id, run_id)
         if found is None:
-            row = self._row(run_id, version)
-            found = StoredPlan(plan_from_json(row["snapshot"]), row["intake"])
-            _recent.put(key, found)
+            row = _IN_FORCE.one(self.connection, run_id=run_id, tenant=self.tenant_id)
+            found = None if row is None else self._remember(run_id, row)
         return found
 
     def get(self, run_id: str, version: int) -> dict[str, Any]:
@@ -110,13 +131,32 @@ class PlanRepository(Repository):
             for row in rows
         ]
 
-    def _row(self, run_id: str, version: int) -> RowMapping:
-        statement = select(flex_plan_snapshots).where(
-            flex_plan_snapshots.c.run_id == run_id,
-            flex_plan_snapshots.c.plan_version == version,
-            self.mine(flex_plan_snapshots),
-        )
-        row = self.connection.execute(statement).mappings().one_or_none()
+    def _remember(self, run_id: str, row: Mapping[str, Any]) -> StoredPlan:
+        plan = StoredPlan(plan_from_json(row["snapshot"]), row["intake"])
+        _recent.put((self.tenant_id, run_id, plan.plan.version), plan)
+        return plan
+
+    def _row(self, run_id: str, version: int) -> Mapping[str, Any]:
+        row = _VERSION.one(self.connection, run_id=run_id, plan_version=version, tenant=self.tenant_id)
         if row is None:
             raise PlanNotFoundError(data={"runId": run_id, "planVersion": version})
         return row
+
+
+_VERSION = Prepared(
+    "plan_version",
+    """
+    SELECT snapshot, intake FROM flex_plan_snapshots
+     WHERE run_id = %(run_id)s AND plan_version = %(plan_version)s
+       AND (CAST(%(tenant)s AS text) IS NULL OR tenant_id = %(tenant)s)
+    """,
+)
+
+_IN_FORCE = Prepared(
+    "plan_in_force",
+    """
+    SELECT plan.snapshot, plan.intake
+      FROM flex_runs AS run JOIN flex_plan_snapshots AS plan USING (run_id, plan_version)
+     WHERE run_id = %(run_id)s AND (CAST(%(tenant)s AS text) IS NULL OR run.tenant_id = %(tenant)s)
+    """,
+)

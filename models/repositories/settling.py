@@ -67,15 +67,31 @@ SETTLE = Prepared(
     """,
 )
 
-SETTLE_AT_ONCE = Prepared(
-    "settle_at_once",
+GO_ON = Prepared(
+    "go_on",
     """
-    SELECT * FROM flex_settle_node(
-        %(run_id)s, %(node_id)s, %(worker)s, %(attempt)s, %(plan_version)s, %(epoch)s, %(output)s, %(provenance)s,
-        %(usage)s, %(duration_ms)s, %(successors)s, %(ahead)s, %(lease)s, %(told)s, %(start)s)
+    SELECT * FROM flex_go_on(
+        %(run_id)s, %(epoch)s, %(plan_version)s, %(worker)s, %(lease)s,
+        %(node_id)s, %(attempt)s, %(output)s, %(provenance)s, %(usage)s, %(duration_ms)s, %(told)s, %(successors)s,
+        %(ahead)s, %(tried)s, %(start)s, %(wanted)s,
+        %(beside)s, %(wake_within)s, %(wake_anew)s, %(wake_until)s, %(waiting_for)s)
     """,
 )
-"""What `SETTLE`, `TAKE` and the log do one after another, in one statement; the function comes with a migration."""
+"""Settles a node, begins the next, notes what is offered to others and tells of it; the function is a migration's."""
+
+EXTEND = Prepared(
+    "extend",
+    """
+    UPDATE flex_plan_nodes AS node
+       SET lease_until = least(clock_timestamp() + make_interval(secs => %(lease)s), node.deadline)
+      FROM unnest(CAST(%(run_ids)s AS text[]), CAST(%(node_ids)s AS text[]), CAST(%(attempts)s AS integer[]))
+           AS held (run_id, node_id, attempt)
+     WHERE node.run_id = held.run_id AND node.node_id = held.node_id AND node.attempt = held.attempt
+       AND node.worker = %(worker)s AND node.status = 'running'
+    RETURNING node.run_id, node.node_id, node.attempt
+    """,
+)
+"""Extends leases by their keys: no index tells which nodes a worker holds."""
 
 STATES = Prepared(
     "states",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import CheckConstraint, Column, Float, ForeignKey, Index, Integer, Table, Text, text
+from sqlalchemy import CheckConstraint, Column, Float, ForeignKey, Integer, Table, Text
 
 from models.tables.base import created, document, metadata, moment, one_of, tenant
 from planner.plan.graph import NODE_KINDS
@@ -56,9 +56,8 @@ flex_plan_nodes = Table(
     CheckConstraint(
         "status <> 'running' OR (worker IS NOT NULL AND lease_until IS NOT NULL)", name="running_holds_a_lease"
     ),
-    Index("ix_flex_plan_nodes_worker", "worker", postgresql_where=text("status = 'running'")),
-    Index("ix_flex_plan_nodes_tenant_id", "tenant_id"),
 )
+"""No index but the key: a node changes with every move, and is always looked for by its run (migration 0008)."""
 
 flex_plan_snapshots = Table(
     "flex_plan_snapshots",

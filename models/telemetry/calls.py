@@ -5,10 +5,10 @@ A call is not a frame: one whose lease was lost leaves none, and its lines are a
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 
 import structlog
 
@@ -34,11 +34,15 @@ def observe_call(call: Call) -> Iterator[CallEnd]:
 
 def write_call_start(call: Call) -> None:
     """Write the line of a call that begins."""
+    if not logger.is_enabled_for(logging.INFO):
+        return
     logger.info("flex_capability_dispatch_start", **_about(call))
 
 
 def write_call_end(call: Call, end: CallEnd, duration_ms: float) -> None:
     """Write the line of a call that is over, whatever came of it."""
+    if not logger.is_enabled_for(logging.INFO):
+        return
     facts = {
         "outcome": token(end.outcome),
         "provider": token(end.provider),
@@ -53,6 +57,13 @@ def write_call_end(call: Call, end: CallEnd, duration_ms: float) -> None:
 
 
 def _about(call: Call) -> dict[str, object]:
-    facts = asdict(call)
-    facts["tenant"] = facts.pop("tenant_id")
+    facts = {
+        "run_id": call.run_id,
+        "correlation_id": call.correlation_id,
+        "plan_version": call.plan_version,
+        "node_id": call.node_id,
+        "capability_id": call.capability_id,
+        "attempt": call.attempt,
+        "tenant": call.tenant_id,
+    }
     return {name: value for name, value in facts.items() if value is not None}

@@ -77,10 +77,11 @@ class Node:
     pre_guards: tuple[Mapping[str, Any], ...] = ()
     post_guards: tuple[Mapping[str, Any], ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    id: str = field(init=False, repr=False, compare=False)
 
-    @property
-    def id(self) -> str:
-        return self.identity.node_id
+    def __post_init__(self) -> None:
+        # Asked for at every turn of the loop, and spelled out of several parts.
+        object.__setattr__(self, "id", self.identity.node_id)
 
     @property
     def virtual(self) -> bool:

@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 
 import psutil
 
-from models.events.bus import Bus, live_bus
+from models.events.bus import Bus
+from models.events.doorbell import live_bus
 from models.events.frames import Frame
 from models.settings import get_settings
 from models.telemetry import configure_logging

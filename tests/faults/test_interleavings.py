@@ -32,7 +32,7 @@ ROUNDS = 6
 
 
 def test_of_twenty_copies_of_a_message_one_does_its_work(loop: Loop) -> None:
-    """Seen to fail with `node.status IN (…)` taken out of TAKE: the node starts again for every copy."""
+    """Seen to fail with status and attempt taken out of the look `ahead` in `flex_go_on`: each copy starts the node."""
     # Given a lane whose message was delivered twenty times, by a broker that lost its mind
     run_id = loop.install(make_chain("a", "b"))
     loop.waiting.clear()
@@ -93,7 +93,7 @@ def test_of_twenty_cancels_one_is_told_and_all_are_answered(loop: Loop) -> None:
 
 
 def test_a_claim_that_comes_with_the_cancel_starts_nothing_behind_it(loop: Loop) -> None:
-    """Seen to fail with `epoch = :epoch AND status = 'running'` taken out of TAKE: the node starts all the same."""
+    """Seen to fail with everything `movable` in `flex_go_on`: the node starts all the same."""
     for together in (*[True] * ROUNDS, False):
         # Given a run whose first node is offered
         run_id = loop.install(make_chain("a", "b"))
@@ -252,7 +252,7 @@ class Odd:
 
 @pytest.mark.parametrize("value", [Odd(), {1, 2}, b"bytes", float("nan")], ids=["object", "set", "bytes", "nan"])
 def test_a_result_that_cannot_be_stored_is_a_failed_attempt_that_says_so(loop: Loop, value: Any) -> None:
-    """Seen to fail before `findings_of` looked at it: the lane broke three times and the node was called poison."""
+    """Seen to fail before results were looked at: the lane broke three times and the node was called poison."""
     # Given an agent whose output holds, where no schema looks, what has no JSON
     run_id = loop.install(make_diamond())
     loop.agents.always("left", odd_beside("left", value))

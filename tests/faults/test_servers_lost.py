@@ -231,7 +231,7 @@ def test_a_lost_last_frame_reaches_an_open_stream_within_seconds(crew: Crew, wor
 
 @pytest.mark.parametrize("how", ["frozen", "killed"])
 def test_the_api_goes_on_within_two_seconds_while_redis_is_away(crew: Crew, worker: Member, how: str) -> None:
-    """Seen to fail with `socket_timeout` and the rest after a failure taken out of `LiveBus`: requests hang."""
+    """Seen to fail with callers waiting for the doorbell, and no `socket_timeout` in `LiveBus`: requests hang."""
     # Given a client of a run, and a Redis that does not answer, or is not there
     listener = Listener(crew)
     assert wait_until(lambda: listener.saw("node_start", "linkedinVariants~a"), 30)

@@ -40,7 +40,7 @@ def near() -> Iterator[Path]:
 def test_a_worker_that_loses_the_database_loses_its_node_and_its_late_result(
     crew: Crew, near: Path, tmp_path: Path, how: str
 ) -> None:
-    """Seen to fail with `node.worker = :worker AND node.attempt = :attempt` taken out of SETTLE: two results."""
+    """Seen to fail with status, worker and attempt taken out of the settling in `flex_go_on`: two results."""
     # Given a worker behind a wire of its own, and another one that has no part in this
     slow = f"after_effect@{WRITER}:sleep=5"
     with Net(postgres_socket(crew.servers.database_url), near / ".s.PGSQL.5432") as net:

@@ -20,8 +20,8 @@ from flask import Flask
 
 from app import create_app
 from models.catalogue import catalogue
-from models.database import engine
-from models.events.bus import live_bus
+from models.database import disconnect
+from models.events.doorbell import live_bus
 from models.repositories import capabilities, measured
 from models.settings import child_environ, get_settings
 
@@ -31,9 +31,7 @@ CACHES = (get_settings, live_bus, catalogue)
 
 def forget_process() -> None:
     """Let this process read its settings and open its connections anew."""
-    if engine.cache_info().currsize:
-        engine().dispose()
-    engine.cache_clear()
+    disconnect()
     for cached in CACHES:
         cached.cache_clear()
     capabilities._snapshots.forget()

@@ -9,8 +9,8 @@ import pytest
 import structlog
 
 from models.catalogue import catalogue
-from models.database import engine
-from models.events.bus import live_bus
+from models.database import disconnect
+from models.events.doorbell import live_bus
 from models.repositories import capabilities, measured
 from models.settings import get_settings
 from tests.support.loop import Loop
@@ -18,9 +18,8 @@ from tests.support.loop import Loop
 
 def forget_process() -> None:
     """Let this process read its settings and open its connections anew."""
-    if engine.cache_info().currsize:
-        engine().dispose()
-    for cached in (engine, get_settings, live_bus, catalogue):
+    disconnect()
+    for cached in (get_settings, live_bus, catalogue):
         cached.cache_clear()
     capabilities._snapshots.forget()
     measured._kept.forget()

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import NoReturn
+
 import pytest
 
-from app.aside import run_aside
+from app.aside import run_aside, run_deep
 from tests.unit.app.test_gunicorn_conf import run_aside as run_process
 
 
-def test_without_greenlets_it_is_done_in_place() -> None:
-    assert run_aside(lambda: 2 + 2) == 4
+@pytest.mark.parametrize("run", [run_aside, run_deep])
+def test_without_greenlets_it_is_done_in_place(run: Callable[[Callable[[], int]], int]) -> None:
+    assert run(lambda: 2 + 2) == 4
     with pytest.raises(ValueError, match="wrong"):
-        run_aside(lambda: _fail("wrong"))
+        run(lambda: _fail("wrong"))
 
 
 def test_with_greenlets_others_go_on_meanwhile() -> None:
@@ -20,7 +24,7 @@ def test_with_greenlets_others_go_on_meanwhile() -> None:
         """
         from gevent import monkey; monkey.patch_all()
         import gevent, time
-        from app.aside import run_aside
+        from app.aside import run_aside, run_deep
         ticks = []
         def tick():
             while True:
@@ -47,5 +51,29 @@ def test_with_greenlets_others_go_on_meanwhile() -> None:
     assert found.stderr == ""
 
 
-def _fail(text: str) -> None:
+def test_what_goes_deep_leaves_the_greenlet_that_needs_it_shallow() -> None:
+    # Given a process of greenlets, one of which asks for something and is told, or told what is wrong
+    found = run_process(
+        """
+        from gevent import monkey; monkey.patch_all()
+        import gevent
+        from app.aside import run_deep
+        def ask():
+            gevent.sleep(0.01)
+            return gevent.getcurrent()
+        def fail():
+            raise ValueError("wrong")
+        print(run_deep(ask) is not gevent.getcurrent(), run_deep(ask).dead)
+        try:
+            run_deep(fail)
+        except ValueError as error:
+            print(error)
+        """
+    )
+    # Then another one did it that is gone, and errors come back without a trace in the log
+    assert found.stdout.split("\n")[:2] == ["True True", "wrong"], found.stderr
+    assert found.stderr == ""
+
+
+def _fail(text: str) -> NoReturn:
     raise ValueError(text)

@@ -13,7 +13,7 @@ from werkzeug.exceptions import TooManyRequests
 
 from app.auth import UnauthorizedError
 from app.body import UnsupportedMediaTypeError
-from app.hub import ServerFullError, TooManyStreamsError
+from app.stream.places import ServerFullError, TooManyStreamsError
 from models.errors import (
     AlreadyResolvedError,
     BuiltinCapabilityError,

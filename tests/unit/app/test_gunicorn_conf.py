@@ -59,3 +59,32 @@ def test_a_database_that_accepts_and_says_nothing_is_given_up_after_its_time_out
     # Then connecting ends with an error, soon
     assert "did not answer in time" in found.stdout, found.stderr
     assert time.monotonic() - begun < 20
+
+
+def test_an_exit_waits_for_the_last_words_of_streams_and_for_nothing_else() -> None:
+    # Given a relay that was told to stop while one of its clients is still being written to
+    found = run_aside(
+        """
+        import runpy
+        names = runpy.run_path("app/gunicorn_conf.py")
+        import gevent, time
+        from types import SimpleNamespace
+        from tests.support.relay import FrailBus, MemoryLog, make_hub
+
+        def exit_of(hub):
+            begun = time.monotonic()
+            app = SimpleNamespace(extensions={"flex": SimpleNamespace(hub=hub)})
+            names["worker_exit"](None, SimpleNamespace(wsgi=app))
+            return time.monotonic() - begun
+
+        hub = make_hub(FrailBus(), MemoryLog())
+        subscription = hub.subscribe("a")
+        print(exit_of(hub) < 0.2)
+        hub.stop()
+        gevent.spawn_later(0.3, subscription.close)
+        print(0.2 < exit_of(hub) < 2)
+        names["worker_exit"](None, SimpleNamespace())
+        """
+    )
+    # Then the process goes as soon as it has been, and at once where nobody told the relay or there is none
+    assert found.stdout.split() == ["True", "True"], found.stderr

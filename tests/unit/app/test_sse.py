@@ -10,9 +10,11 @@ import pytest
 from app.hub import Hub
 from app.schemas.frame import frame_json_schemas
 from app.stream.follow import Follower
-from app.stream.sse import Stream, hang_up, reset_text, stream_response, write_events
+from app.stream.response import hang_up, stream_response
+from app.stream.sse import Stream, reset_text, write_events
 from planner.contracts.json_schema import validator_for
 from tests.support.relay import FrailBus, MemoryLog, frame, make_hub
+from tests.unit.app.test_gunicorn_conf import run_aside as run_process
 
 
 @pytest.fixture
@@ -98,3 +100,40 @@ def test_the_response_is_not_buffered_and_leaves_the_relay_when_closed_unread(hu
 
 def test_where_the_server_hides_its_socket_nobody_is_hung_up_on() -> None:
     assert hang_up({}) is None
+
+
+def test_a_stream_outlives_its_request_and_ends_with_its_connection() -> None:
+    # Given a process of greenlets, and a server that closes its connection when a request has ended
+    found = run_process(
+        """
+        from gevent import monkey; monkey.patch_all()
+        import socket, threading
+        from app.stream.response import stream_response
+        go_on, closed = threading.Event(), threading.Event()
+        def events():
+            yield "data: 1\\n\\n"
+            go_on.wait()
+            yield "data: 2\\n\\n"
+        client, server = socket.socketpair()
+        environ = {"gunicorn.socket": server, "SERVER_PROTOCOL": "HTTP/1.1", "REQUEST_METHOD": "GET",
+                   "wsgi.url_scheme": "http", "HTTP_HOST": "x", "PATH_INFO": "/"}
+        try:
+            stream_response(events(), close=closed.set, headers={"X-Run-Id": "a"})(environ, None)
+        except StopIteration:
+            server.close()
+        del environ, server
+        text = client.recv(10_000)
+        while b"data: 1" not in text:
+            text += client.recv(10_000)
+        go_on.set()
+        while more := client.recv(10_000):
+            text += more
+        head, _, body = text.decode().partition("\\r\\n\\r\\n")
+        lines = head.split("\\r\\n")
+        print(lines[0], "X-Run-Id: a" in lines, "Connection: close" in lines, repr(body), closed.is_set())
+        """
+    )
+    # Then the client gets what came before and after, and the end
+    expected = "HTTP/1.1 200 OK True True " + repr("data: 1\n\ndata: 2\n\n") + " True"
+    assert found.stdout.strip() == expected, found.stderr
+    assert found.stderr == ""
