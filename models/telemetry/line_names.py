@@ -105,6 +105,7 @@ WEB_LINES = (
     Line("live_stream_restarted", "info", "the live stream began anew; the relay follows from its start"),
     Line("event_log_unavailable", "warning", "the relay cannot read the log"),
     Line("slow_client_cut", "info", "a client did not keep up; it may come back with its last id"),
+    Line("stream_failed", "error", "an open stream broke on a fault of ours and was closed"),
     Line("websocket_failed", "error", "an open WebSocket broke on a fault of ours and was closed"),
     Line("builtin_capabilities_registered", "info", "the built-in capabilities are in the registry"),
     Line("builtin_capabilities_not_registered", "warning", "they could not be registered; it is tried again"),
