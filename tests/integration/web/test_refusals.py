@@ -1,4 +1,8 @@
-"""Malformed envelopes and registrations over HTTP: every problem at its pointer, twice, and nothing stored."""
+"""Malformed envelopes and registrations over HTTP: every problem at its pointer, twice, and nothing stored.
+
+Seen to fail with `ObjectReader.require` (policies/shape.py) telling of nothing: what is missing is found by nobody, and
+ends in 500 or in a plan.
+"""
 
 from __future__ import annotations
 
