@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from models.repositories.endings import Final
@@ -40,7 +41,7 @@ def end_run(
         reason=reason,
         output=composed.output if composed is not None and status == "completed" else None,
         error=_error(reason, message, node_id, error) if status == "failed" else None,
-        stopped=[_stopped(n) for n in stopped] if status != "completed" else None,
+        stopped=[_stopped(node, run.locked_at) for node in stopped] if status != "completed" else None,
         operator=by.get("operator") or None,
         note=by.get("note"),
         usage=run.usage,
@@ -58,8 +59,13 @@ def _observed(composed: Composed | None) -> dict[str, Any]:
     return {"observedSatisfaction": observed_satisfaction(composed.observed), "constraints": told}
 
 
-def _stopped(node: NodeState) -> dict[str, Any]:
-    return {"nodeId": node.node_id, "wasRunning": node.status == "running", "attempt": node.attempt}
+def _stopped(node: NodeState, now: datetime) -> dict[str, Any]:
+    """Return what was stopped and, of an attempt that was under way, for how long it had been."""
+    running = node.status == "running"
+    told = {"nodeId": node.node_id, "wasRunning": running, "attempt": node.attempt}
+    if not running or node.started_at is None:
+        return told
+    return {**told, "ranMs": round((now - node.started_at).total_seconds() * 1000, 1)}
 
 
 def _error(reason: str | None, message: str, node_id: str | None, details: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -31,6 +31,7 @@ from planner.progress.state import NodeState
 from planner.progress.steps import REPUBLISH_SECONDS
 from tasks import dispatch, frames, requests
 from tasks.aftermath import change_after
+from tasks.agents.base import Usage
 from tasks.base import WORKER, stopping
 from tasks.heartbeat import heartbeat
 from tasks.nodes import Ask, Done, Failed, attempt
@@ -167,6 +168,9 @@ def _attempt(claim: Claim, stored: StoredPlan, lane: Sequence[str], seen: dict[s
                 return _fail(claim, stored, outcome, lane)
     except LeaseLostError:
         logger.info("late_result_refused", attempt=claim.attempt)
+        if outcome.usage != Usage():
+            with open_unit(None) as unit:
+                unit.claims.book(claim, outcome.usage.as_json())
         return _Step(None)
 
 

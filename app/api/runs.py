@@ -46,7 +46,7 @@ RUN = json_reply("The run", "Run", headers=("Location", "X-Run-Id"))
 )
 def stream_run() -> Response:
     """Submit an envelope and stream its run; closing the stream does not stop the run."""
-    done, run, subscription = submit_and_listen()
+    done, run, subscription = submit_and_listen(opens_stream=True)
     hub, log = services().hub, services().log
     follower = Follower(subscription, log, caught_up=hub.caught_up, until_paused=True)
     events = write_events(follower, Stream(run.run_id, run.correlation_id))

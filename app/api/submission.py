@@ -18,6 +18,7 @@ from app.limits import check_backlog
 from app.mutation import Done, carry_out
 from app.stream.response import hang_up
 from app.stream.subscription import Subscription
+from app.stream.turnstile import take_turn
 from models.repositories.runs import Run
 from models.unit_of_work import UnitOfWork, open_unit
 from planner.envelope import TaskEnvelope, check_envelope
@@ -39,11 +40,14 @@ def submit() -> Done:
     return _submit(lambda _run: None)
 
 
-def submit_and_listen() -> tuple[Done, Run, Subscription]:
-    """Store a run as `submit` does; return it with a place in the relay, taken before any worker knows of it."""
+def submit_and_listen(*, opens_stream: bool = False) -> tuple[Done, Run, Subscription]:
+    """Store a run as `submit` does; return it with a place in the relay, taken before any worker knows of it.
+
+    Whoever `opens_stream` waits for a turn between reading and storing.
+    """
     placed: list[tuple[Run, Subscription]] = []
     try:
-        done = _submit(lambda run: placed.append((run, listen(run.run_id))))
+        done = _submit(lambda run: placed.append((run, listen(run.run_id))), opens_stream=opens_stream)
     except BaseException:
         for _, subscription in placed:
             subscription.close()
@@ -60,8 +64,10 @@ def listen(run_id: str) -> Subscription:
     return services().hub.subscribe(run_id, owner=subject(), hang_up=hang_up(request.environ))
 
 
-def _submit(stored: Callable[[Run], None]) -> Done:
+def _submit(stored: Callable[[Run], None], *, opens_stream: bool = False) -> Done:
     raw, envelope = read_envelope()
+    if opens_stream:
+        take_turn()
     limit = services().settings.max_waiting_runs
 
     def store(unit: UnitOfWork) -> Done:

@@ -227,7 +227,8 @@ class ClaimRepository(Repository):
         following = None
         if row["o_taken"] and ahead is not None:
             told = [*told, ahead.start]
-            state = replace(ahead.state, status="running", waiting=0, attempt=ahead.state.attempt + 1)
+            begun = {"waiting": 0, "attempt": ahead.state.attempt + 1, "started_at": row["o_at"]}
+            state = replace(ahead.state, status="running", **begun)
             presence = Presence(row["o_capability_seen_at"], row["o_at"])
             following = replace(stand, node_id=state.node_id, state=state, capability=presence)
         if told:
@@ -287,6 +288,10 @@ class ClaimRepository(Repository):
             attempts=list(attempts),
         )
         return {(row["run_id"], row["node_id"], row["attempt"]) for row in rows}
+
+    def book(self, claim: Claim, usage: Mapping[str, Any]) -> None:
+        """Add what an attempt consumed whose outcome is nobody's: it was paid for all the same."""
+        self.connection.execute(update(flex_runs).where(flex_runs.c.run_id == claim.run_id).values(**_spent(usage)))
 
     def end(self, run_id: str, node_ids: Sequence[str]) -> None:
         """End leases whose holder is known to be gone, so that nobody waits for them to run out."""

@@ -129,6 +129,7 @@ STATE_COLUMNS = (
     nodes.candidate,
     nodes.lease_until,
     nodes.deadline,
+    nodes.started_at,
     nodes.retry_at,
     nodes.dispatched_at,
     nodes.dispatch_count,

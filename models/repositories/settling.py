@@ -96,8 +96,8 @@ EXTEND = Prepared(
 STATES = Prepared(
     "states",
     """
-    SELECT node_id, status, waiting, attempt, tries, repair, crashes, candidate, lease_until, deadline, retry_at,
-           dispatched_at, dispatch_count, findings, error
+    SELECT node_id, status, waiting, attempt, tries, repair, crashes, candidate, lease_until, deadline, started_at,
+           retry_at, dispatched_at, dispatch_count, findings, error
       FROM flex_plan_nodes
      WHERE run_id = %(run_id)s AND (CAST(%(tenant)s AS text) IS NULL OR tenant_id = %(tenant)s)
     """,

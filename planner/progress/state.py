@@ -61,6 +61,7 @@ class NodeState:
     candidate: int = 0
     lease_until: datetime | None = None
     deadline: datetime | None = None
+    started_at: datetime | None = None
     retry_at: datetime | None = None
     dispatched_at: datetime | None = None
     dispatch_count: int = 0

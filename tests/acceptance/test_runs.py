@@ -182,6 +182,7 @@ def test_a_client_that_drops_after_any_frame_and_returns_misses_nothing(visitor:
 def test_a_run_is_cancelled_in_the_middle_of_a_node(asker: Visitor, provider: FakeOpenAI) -> None:
     # Given a run whose model does not answer
     provider.play(fake.HANG)
+    posted = time.monotonic()
     run_id = asker.start(ARTICLE)
     provider.wait_for_requests(1)
 
@@ -201,7 +202,10 @@ def test_a_run_is_cancelled_in_the_middle_of_a_node(asker: Visitor, provider: Fa
     asker.assert_valid(frames)
     # And the end says what was stopped, and by whom
     complete = frames[-1]["payload"]
-    assert [node["nodeId"] for node in complete["stopped"] if node["wasRunning"]] == ["briefing"]
+    (stopped,) = [node for node in complete["stopped"] if node["wasRunning"]]
+    assert stopped["nodeId"] == "briefing"
+    assert 0 < stopped["ranMs"] < (time.monotonic() - posted) * 1000
+    assert complete["usage"] == {"promptTokens": 0, "completionTokens": 0, "cost": 0.0}
     assert (complete["operator"], complete["note"]) == ({"displayName": "Ada"}, "Not needed any more")
     assert {node["status"] for node in body["nodes"]} <= {"cancelled"}
     # And nothing more happens to it

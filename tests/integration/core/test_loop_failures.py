@@ -497,6 +497,20 @@ def test_the_call_in_flight_is_told_of_the_cancel(loop: Loop) -> None:
     assert loop.nodes(run_id)["a"]["output"] is None
 
 
+def test_what_a_call_consumed_that_came_back_too_late_is_paid_for(loop: Loop) -> None:
+    """Seen to fail without `book`: the run's sums leave out what the provider has charged."""
+    run_id = loop.install(lone())
+
+    def step(_bundle: Any, _cancel: Any) -> AgentResult:
+        cancel_and_end(loop, run_id)
+        return AgentResult({"a_text": "late"}, Usage(prompt_tokens=7, completion_tokens=3, cost=0.5))
+
+    loop.agents.on("a", step)
+    loop.drain()
+    assert loop.run(run_id).usage == {"promptTokens": 7, "completionTokens": 3, "cost": 0.5}
+    assert last(loop, run_id)["usage"] == {"promptTokens": 0, "completionTokens": 0, "cost": 0.0}
+
+
 def test_a_value_that_was_not_proved_to_fit_is_checked_before_its_node_runs(loop: Loop) -> None:
     # Given a node whose input the proof left open, and a maker that gives what it does not take
     check = {"side": "input", "facet": "a_text", "schema": {"type": "string", "pattern": "^Dear"}, "reason": "unknown"}

@@ -13,7 +13,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from typing import Any
 
 import psutil
@@ -24,6 +24,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
+from app.stream.turnstile import OPENED_AT_ONCE
 from models.database import engine
 from models.unit_of_work import open_unit
 from tests.integration.web.conftest import open_request
@@ -176,6 +177,25 @@ def test_a_body_that_drips_in_is_given_up(server: WebServer) -> None:
     # Then the server says that it waited long enough
     assert status_of(reply) == 408
     assert b'"request_timeout"' in reply
+
+
+def test_bodies_that_drip_in_keep_no_stream_from_being_opened(server: WebServer, new_run: str) -> None:
+    """Seen to fail with a turn taken before the body is read: the stream is refused after half a minute."""
+    # Given more clients than may open streams at once, who have begun to send envelopes and go no further
+    begun = head(f"{FLEX}/run.stream", f"Content-Type: {JSON}", "Content-Length: 1000000") + b"{"
+    with ExitStack() as stack:
+        for _ in range(OPENED_AT_ONCE + 4):
+            dripping = socket.create_connection(("127.0.0.1", server.port), timeout=30)
+            stack.enter_context(closing(dripping)).sendall(begun)
+        # When another one asks for a stream
+        listener = stack.enter_context(closing(socket.create_connection(("127.0.0.1", server.port), timeout=10)))
+        listener.sendall(head(f"{FLEX}/runs/{new_run}/events", method="GET"))
+        # Then it is told the first frame
+        reply = b""
+        while b"event: start" not in reply:
+            more = listener.recv(65536)
+            assert more, reply
+            reply += more
 
 
 def test_chunks_without_an_end_are_cut_at_the_limit(server: WebServer) -> None:
