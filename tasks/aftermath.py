@@ -32,30 +32,37 @@ class Change:
     request: NewRequest | None = None
 
 
-def change_after(node: Node, state: NodeState, failure: Failure, aftermath: Aftermath) -> Change:
-    """Return what becomes of a node whose attempt failed."""
+def change_after(
+    node: Node, state: NodeState, failure: Failure, aftermath: Aftermath, *, duration_ms: float | None = None
+) -> Change:
+    """Return what becomes of a node whose attempt failed, after so many milliseconds if that is known."""
     told = _findings_told(node, state, failure)
-    capability_id = candidate_id(node, state.candidate)
+
+    def error(final: Failure) -> Draft:
+        capability_id = candidate_id(node, state.candidate)
+        return frames.node_error(
+            node, final, capability_id=capability_id, attempt=state.attempt, duration_ms=duration_ms
+        )
+
     match aftermath:
         case RetryNode(delay):
-            return _retry(node, state, failure, delay, told)
+            return _retry(node, state, failure, delay, told, duration_ms)
         case UseAlternative(candidate, other):
-            return _alternative(node, state, failure, candidate, other)
+            return _alternative(node, state, failure, (candidate, other), (*told, error(failure)), duration_ms)
         case AskPerson():
             values = {"status": "awaiting_hitl", "error": _stored(failure)}
-            error = frames.node_error(node, failure, capability_id=capability_id, attempt=state.attempt)
-            inactive = (error,) if failure.kind == "capability_inactive" else ()
+            inactive = (error(failure),) if failure.kind == "capability_inactive" else ()
             return Change(values, (*told, *inactive), request=for_output(node, state, failure))
         case GiveUp():
             code = "poison" if failure.kind == "lease_lost" else failure.code
             final = Failure(failure.kind, code, failure.message, failure.findings)
             values = {"status": "error", "error": _stored(final)}
-            return Change(
-                values, (*told, frames.node_error(node, final, capability_id=capability_id, attempt=state.attempt))
-            )
+            return Change(values, (*told, error(final)))
 
 
-def _retry(node: Node, state: NodeState, failure: Failure, delay: float, told: tuple[Draft, ...]) -> Change:
+def _retry(
+    node: Node, state: NodeState, failure: Failure, delay: float, told: tuple[Draft, ...], duration_ms: float | None
+) -> Change:
     crashed, repairs = failure.kind == "lease_lost", failure.kind == "invalid_output"
     values: dict[str, Any] = {"error": _stored(failure)}
     values |= {"crashes": state.crashes + 1} if crashed else {"tries": state.tries + 1}
@@ -67,6 +74,7 @@ def _retry(node: Node, state: NodeState, failure: Failure, delay: float, told: t
         reason=failure.kind,
         capability_id=candidate_id(node, state.candidate),
         failure=failure,
+        duration_ms=duration_ms,
     )
     if repairs:
         return Change(values, (*told, retry), again=True)
@@ -74,12 +82,22 @@ def _retry(node: Node, state: NodeState, failure: Failure, delay: float, told: t
     return Change({**values, **later}, (*told, retry))
 
 
-def _alternative(node: Node, state: NodeState, failure: Failure, candidate: int, capability_id: str) -> Change:
-    given_up = frames.node_error(
-        node, failure, capability_id=candidate_id(node, state.candidate), attempt=state.attempt
-    )
+def _alternative(
+    node: Node,
+    state: NodeState,
+    failure: Failure,
+    other: tuple[int, str],
+    told: tuple[Draft, ...],
+    duration_ms: float | None,
+) -> Change:
+    candidate, capability_id = other
     retry = frames.node_retry(
-        node, attempt=state.attempt + 1, reason="fallback", capability_id=capability_id, failure=failure
+        node,
+        attempt=state.attempt + 1,
+        reason="fallback",
+        capability_id=capability_id,
+        failure=failure,
+        duration_ms=duration_ms,
     )
     values = {
         "candidate": candidate,
@@ -88,7 +106,7 @@ def _alternative(node: Node, state: NodeState, failure: Failure, candidate: int,
         "findings": [],
         "error": _stored(failure),
     }
-    return Change(values, (*_findings_told(node, state, failure), given_up, retry), again=True)
+    return Change(values, (*told, retry), again=True)
 
 
 def _findings_told(node: Node, state: NodeState, failure: Failure) -> tuple[Draft, ...]:

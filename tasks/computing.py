@@ -45,7 +45,7 @@ def _transform(context: Context, node: Node, start: Draft, outputs: Outputs) -> 
         failure = Failure("invalid_output", "invalid_output", message, unfit, retryable=False) if unfit else None
     if failure is not None:
         attempt = _attempt(context, node)
-        told = frames.node_error(node, failure, capability_id=None, attempt=attempt)
+        told = frames.node_error(node, failure, capability_id=None, attempt=attempt, duration_ms=0.0)
         context.unit.events.append(run_id, start, told)
         context.unit.nodes.change(run_id, [node.id], status="error", attempt=attempt, error=failure.as_json())
         return

@@ -179,8 +179,16 @@ def node_skipped(node: Node, reason: str) -> Draft:
     return Draft("node_skipped", payload, node_id=node.id)
 
 
-def node_retry(node: Node, *, attempt: int, reason: str, capability_id: str | None, failure: Failure) -> Draft:
-    """Return the announcement of attempt number `attempt`."""
+def node_retry(
+    node: Node,
+    *,
+    attempt: int,
+    reason: str,
+    capability_id: str | None,
+    failure: Failure,
+    duration_ms: float | None = None,
+) -> Draft:
+    """Return the announcement of attempt number `attempt`; `duration_ms` is how long the one before it took."""
     payload: dict[str, Any] = {
         "attempt": attempt,
         "maxAttempts": node.contract.max_attempts,
@@ -189,14 +197,18 @@ def node_retry(node: Node, *, attempt: int, reason: str, capability_id: str | No
         "facets": _facets(node),
         "message": failure.message,
     }
+    if duration_ms is not None:
+        payload["durationMs"] = round(duration_ms, 3)
     if failure.findings:
         payload["errors"] = [dict(finding) for finding in failure.findings]
     return Draft("node_retry", payload, node_id=node.id)
 
 
-def node_error(node: Node, failure: Failure, *, capability_id: str | None, attempt: int) -> Draft:
-    """Return the failure of a capability at a node, with what to do about it."""
-    payload = {
+def node_error(
+    node: Node, failure: Failure, *, capability_id: str | None, attempt: int, duration_ms: float | None = None
+) -> Draft:
+    """Return the failure of a capability at a node, with what to do about it and how long the attempt took."""
+    payload: dict[str, Any] = {
         "capabilityId": capability_id,
         "label": node.label,
         "kind": node.kind,
@@ -207,6 +219,8 @@ def node_error(node: Node, failure: Failure, *, capability_id: str | None, attem
         "message": failure.message,
         "remedy": remedy(failure.code),
     }
+    if duration_ms is not None:
+        payload["durationMs"] = round(duration_ms, 3)
     if node.virtual:
         payload["virtual"] = True
     return Draft("node_error", payload, node_id=node.id, message=failure.message)

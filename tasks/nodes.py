@@ -57,6 +57,7 @@ class Failed:
 
     failure: Failure
     usage: Usage
+    duration_ms: float | None = None
 
 
 Outcome = Done | Ask | Failed
@@ -67,7 +68,14 @@ def attempt(claim: Claim, stored: StoredPlan, cancel: CancelToken, seen: dict[st
 
     `seen` are outputs of ancestors that need not be read; those that are read are added to it.
     """
-    seen = {} if seen is None else seen
+    began = time.monotonic()
+    outcome = _attempt(claim, stored, cancel, {} if seen is None else seen)
+    if isinstance(outcome, Failed):
+        return replace(outcome, duration_ms=(time.monotonic() - began) * 1000)
+    return outcome
+
+
+def _attempt(claim: Claim, stored: StoredPlan, cancel: CancelToken, seen: dict[str, Any]) -> Outcome:
     node = stored.plan.node(claim.node_id)
     capability_id = candidate_id(node, claim.state.candidate) or ""
     with open_reading(claim.tenant_id) as unit:

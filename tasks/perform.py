@@ -20,6 +20,7 @@ from planner.plan.graph import Node
 from planner.plan.lanes import Lane
 from planner.progress import steps
 from planner.progress.failure import Failure, after_failure
+from planner.progress.state import NodeState
 from tasks import dispatch
 from tasks.aftermath import change_after
 from tasks.answers import apply_answer
@@ -57,7 +58,8 @@ def _reclaim(context: Context, step: steps.Reclaim) -> Next:
     for node_id in step.node_ids:
         node, state = context.plan.plan.node(node_id), context.state.nodes[node_id]
         failure = _lost(node, timed_out=node_id in step.timed_out)
-        change = change_after(node, state, failure, after_failure(node, state, failure, active.__contains__))
+        aftermath = after_failure(node, state, failure, active.__contains__)
+        change = change_after(node, state, failure, aftermath, duration_ms=_ran_ms(context, state))
         drafts = list(change.drafts)
         if change.request is not None:
             drafts.append(context.unit.hitl.ask(context.run, change.request))
@@ -65,6 +67,13 @@ def _reclaim(context: Context, step: steps.Reclaim) -> Next:
         values = {"status": "retrying", **NO_LEASE, "dispatched_at": None, **change.values}
         context.unit.nodes.change(context.run.run_id, [node_id], **values)
     return Again()
+
+
+def _ran_ms(context: Context, state: NodeState) -> float | None:
+    """Return how long ago the attempt began that is taken back: nobody knows when its worker went away."""
+    if state.started_at is None:
+        return None
+    return (context.run.locked_at - state.started_at).total_seconds() * 1000
 
 
 def _lost(node: Node, *, timed_out: bool) -> Failure:

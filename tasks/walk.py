@@ -290,7 +290,7 @@ def _fail(claim: Claim, stored: StoredPlan, failed: Failed, lane: Sequence[str])
         registry = unit.capabilities.snapshot()
     active = {capability.capability_id for capability in registry.active()}
     aftermath = after_failure(node, claim.state, failed.failure, active.__contains__)
-    change = change_after(node, claim.state, failed.failure, aftermath)
+    change = change_after(node, claim.state, failed.failure, aftermath, duration_ms=failed.duration_ms)
     usage = failed.usage.as_json()
     logger.info("attempt_failed", code=failed.failure.code, next=type(aftermath).__name__)
     with open_unit(None) as unit:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from planner.plan.graph import NodeContract
-from planner.progress.failure import AskPerson, Failure, GiveUp, RetryNode, UseAlternative
+from planner.progress.failure import Aftermath, AskPerson, Failure, GiveUp, RetryNode, UseAlternative
 from planner.progress.state import NodeState
 from tasks.aftermath import Change, change_after
 from tasks.requests import MAX_SHOWN, clipped
@@ -89,6 +89,20 @@ def test_giving_up_names_code_and_remedy(failure: Failure, code: str) -> None:
     payload = change.drafts[-1].payload or {}
     assert (payload["code"], payload["capabilityId"]) == (code, "acme.writer")
     assert payload["remedy"]
+
+
+@pytest.mark.parametrize(
+    ("failure", "aftermath"),
+    [(INVALID, RetryNode(0.0)), (AWAY, UseAlternative(1, "acme.other")), (GONE, AskPerson()), (LOST, GiveUp())],
+    ids=["repair", "alternative", "person", "end"],
+)
+def test_how_long_the_attempt_took_is_told_wherever_its_failure_is(failure: Failure, aftermath: Aftermath) -> None:
+    timed = change_after(NODE, STATE, failure, aftermath, duration_ms=12.34567).drafts
+    unknown = change_after(NODE, STATE, failure, aftermath).drafts
+    ends = [draft.payload or {} for draft in timed if draft.type in {"node_error", "node_retry"}]
+    assert ends
+    assert {payload["durationMs"] for payload in ends} == {12.346}
+    assert not any("durationMs" in (draft.payload or {}) for draft in unknown)
 
 
 def test_a_text_that_went_out_of_hand_is_cut() -> None:
