@@ -34,7 +34,7 @@ from models.repositories.plans import PlanRepository
 from models.repositories.runs import RunRepository
 from models.repositories.service import CanaryRepository
 from models.scope import DEFAULT_TENANT, Source
-from models.telemetry import observe_frame, observe_status
+from models.telemetry import observe_frame, observe_node, observe_status
 from planner.contracts.capabilities import RegistrySnapshot
 
 logger = structlog.get_logger(__name__)
@@ -187,6 +187,8 @@ def _follow_up(unit: UnitOfWork, bus: Bus) -> None:
         bus.publish(frames)
         for frame in frames:
             observe_frame(frame.as_json(), frame.tenant_id)
+    for end in unit.events.ended:
+        observe_node(end)
     for change in unit.events.moved:
         observe_status(change)
     for action in unit.after_commit:

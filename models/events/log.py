@@ -20,7 +20,7 @@ from models.prepared import Prepared
 from models.scope import Repository, Source
 from models.tables import flex_events, flex_runs
 from models.tables.base import clock
-from models.telemetry.facts import StatusChange
+from models.telemetry.facts import NodeEnd, StatusChange
 
 _RECORD = Prepared(
     "record",
@@ -65,12 +65,17 @@ class Reservation:
 
 
 class EventLog(Repository):
-    """Frames of runs, by run and number; `written` are those of this transaction, `moved` its changes of status."""
+    """Frames of runs, by run and number.
+
+    `written` are those of this transaction, `moved` its changes of status, `ended` its nodes that ended without a
+    frame.
+    """
 
     def __init__(self, connection: Source, tenant_id: str | None) -> None:
         super().__init__(connection, tenant_id)
         self.written: list[Frame] = []
         self.moved: list[StatusChange] = []
+        self.ended: list[NodeEnd] = []
         self._status: dict[str, str] = {}
 
     def reserve(

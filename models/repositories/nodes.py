@@ -17,13 +17,17 @@ from models.events.log import EventLog
 from models.repositories.runs import Run
 from models.repositories.settling import NOTE_DISPATCH, OUTPUTS, STATES
 from models.scope import Repository, Source
-from models.tables import flex_plan_nodes
+from models.tables import flex_plan_nodes, flex_runs
 from models.tables.base import clock
+from models.telemetry import NodeEnd
 from planner.plan.delta import Delta
 from planner.plan.graph import Node, PlanGraph
 from planner.progress.state import STARTABLE, NodeState
 
 nodes = flex_plan_nodes.c
+
+UNTOLD = frozenset({"cancelled", "superseded"})
+"""Statuses that no frame of the node's own gives it: the frame of its run's end, or of the new plan, speaks for all."""
 
 NO_LEASE: Mapping[str, Any] = {"worker": None, "lease_until": None, "deadline": None}
 
@@ -99,11 +103,15 @@ class NodeRepository(Repository):
 
     def change(self, run_id: str, node_ids: Sequence[str], **values: Any) -> None:
         """Set columns of nodes of a run whose lock is held."""
-        self.connection.execute(
+        statement = (
             update(flex_plan_nodes)
             .where(nodes.run_id == run_id, nodes.node_id.in_(node_ids), self.mine(flex_plan_nodes))
             .values(updated_at=clock, **values)
         )
+        if values.get("status") in UNTOLD:
+            self._log.ended.extend(map(_node_end, self.connection.execute(statement.returning(*_ENDED)).mappings()))
+        else:
+            self.connection.execute(statement)
 
     def forget_dispatch(self, run_id: str) -> None:
         """Let what has been published and not been claimed be published anew: nobody can claim it any more."""
@@ -141,6 +149,27 @@ STATE_COLUMNS = (
 def node_state(row: Mapping[str, Any] | RowMapping) -> NodeState:
     values = {column.name: row[column.name] for column in STATE_COLUMNS}
     return NodeState(**{**values, "findings": tuple(values["findings"])})
+
+
+_ENDED = (
+    nodes.run_id,
+    nodes.tenant_id,
+    select(flex_runs.c.correlation_id)
+    .where(flex_runs.c.run_id == nodes.run_id)
+    .scalar_subquery()
+    .label("correlation_id"),
+    nodes.plan_version,
+    nodes.node_id,
+    nodes.kind,
+    nodes.capability_id,
+    nodes.status,
+    nodes.attempt,
+)
+"""What a `NodeEnd` says."""
+
+
+def _node_end(row: RowMapping) -> NodeEnd:
+    return NodeEnd(**row)
 
 
 def _new_row(run: Run, plan: PlanGraph, node: Node) -> dict[str, Any]:

@@ -23,6 +23,24 @@ class StatusChange:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeEnd:
+    """A node has ended without a frame: `cancelled` with its run, or `superseded` by another version of the plan.
+
+    `attempt` is the last that was begun, `plan_version` the one that last held the node.
+    """
+
+    run_id: str
+    tenant_id: str
+    correlation_id: str
+    plan_version: int
+    node_id: str
+    kind: str
+    capability_id: str | None
+    status: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
 class CapabilityChange:
     """A capability has been registered (by itself when it is built in) or taken out of the registry."""
 

@@ -54,6 +54,8 @@ FRAME_LINES = (
 """One per stored frame, after the commit, in the order of the run's log."""
 
 CHANGE_LINES = (
+    Line("flex_node_cancelled", "info", "a node ends with its run, unfinished; `attempt` is the last that was begun"),
+    Line("flex_node_superseded", "info", "a node is not part of the plan any more; `plan_version` last held it"),
     Line("flex_run_status", "info", "a run has another status; `duration_ms` is the time since it was created"),
     Line("flex_hitl_pause", "info", "beside it, when nothing but a person's answer can move the run"),
     Line("flex_human_node_pause", "info", "beside it, when nothing but a person's work can move the run"),

@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from models.telemetry.facts import CapabilityChange, StatusChange
+from models.telemetry.facts import CapabilityChange, NodeEnd, StatusChange
 from models.telemetry.isolation import tell
 from models.telemetry.lines import WARNINGS, facts_of, name_of
 from models.telemetry.traces import trace_frame, trace_status
@@ -34,6 +34,11 @@ def observe_status(change: StatusChange) -> None:
     """Tell every observer that a run has another status; never raises."""
     for observer in STATUS_OBSERVERS:
         tell(observer, change)
+
+
+def observe_node(end: NodeEnd) -> None:
+    """Tell that a node has ended without a frame; never raises."""
+    tell(write_node_line, end)
 
 
 def observe_capability(change: CapabilityChange) -> None:
@@ -68,6 +73,26 @@ def write_status_line(change: StatusChange) -> None:
         logger.info("flex_hitl_pause", **known)
     elif change.status == "awaiting_human":
         logger.info("flex_human_node_pause", **known)
+
+
+def write_node_line(end: NodeEnd) -> None:
+    """Write the line of a node that no frame tells the end of."""
+    facts: dict[str, Any] = {
+        "run_id": end.run_id,
+        "correlation_id": end.correlation_id,
+        "tenant": end.tenant_id,
+        "plan_version": end.plan_version,
+        "node_id": end.node_id,
+        "node_status": end.status,
+        "kind": end.kind,
+        "capability_id": end.capability_id,
+        "attempt": end.attempt,
+    }
+    known = {name: value for name, value in facts.items() if value is not None}
+    if end.status == "cancelled":
+        logger.info("flex_node_cancelled", **known)
+    else:
+        logger.info("flex_node_superseded", **known)
 
 
 def write_capability_line(change: CapabilityChange) -> None:

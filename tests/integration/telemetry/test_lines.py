@@ -18,12 +18,13 @@ from models.events.frames import Draft
 from models.telemetry import observe
 from models.unit_of_work import open_unit
 from planner.contracts.capabilities import check_registration
+from planner.plan.delta import next_version
 from planner.plan.graph import NodeContract
 from tasks.agents.base import AgentRefusedError, AgentResult, HitlAsk
 from tests.support.envelopes import NEVER_ASK, linkedin_envelope, writer_registration
 from tests.support.factories import make_chain, make_node, make_plan
 from tests.support.lines import Line, Lines, captured
-from tests.support.loop import Loop, gives, raises
+from tests.support.loop import Loop, dies, gives, raises
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 CHANGING = (
@@ -35,6 +36,7 @@ CHANGING = (
     "prompt_tokens",
     "completion_tokens",
 )
+NODE_FACTS = {"correlation_id": "corr-1", "tenant": "default", "kind": "execution", "level": "info"}
 FRAMES = re.compile(r"flex_(?!run_status|hitl_pause|capability_|metric|telemetry_)")
 
 
@@ -147,6 +149,67 @@ def test_a_cancel_is_told_when_it_is_asked_for_and_when_it_is_done(loop: Loop, l
     assert told == ["pending", "running", "cancelling", "cancelled"]
     (end,) = lines.named("flex_run_complete")
     assert (end["outcome"], end["nodes_stopped"]) == ("cancelled", 1)
+    # And the node that it stopped has a line, since it has no frame
+    (node,) = lines.named("flex_node_cancelled")
+    assert NODE_FACTS.items() <= node.items()
+    assert (node["run_id"], node["node_id"], node["node_status"]) == (run_id, "a", "cancelled")
+    assert (node["capability_id"], node["plan_version"], node["attempt"]) == ("acme.a", 1, 0)
+
+
+def test_a_node_that_a_new_version_does_without_is_told(loop: Loop, lines: Lines) -> None:
+    # Given a run whose first node is at work
+    run_id = loop.install(make_chain("a", "b"))
+    previous = make_chain("a", "b")
+
+    def take_over(_bundle: Any, _cancel: Any) -> AgentResult:
+        with open_unit(None) as unit:
+            run = unit.runs.lock(run_id)
+            delta = next_version(previous, make_chain("c"), unit.nodes.statuses(run_id))
+            unit.plans.add(run, delta.plan, intake=unit.plans.stored(run_id, 1).intake)
+            unit.nodes.follow(run, delta)
+            unit.runs.change(run_id, plan_version=2)
+        return AgentResult({"a_text": "nobody wants this"})
+
+    loop.agents.on("a", take_over)
+    # When a version takes over that holds neither of its nodes
+    loop.drain()
+    # Then each has a line with what it was, under the version that it belonged to
+    told = lines.named("flex_node_superseded")
+    found = {(n["node_id"], n["capability_id"], n["node_status"], n["plan_version"], n["attempt"]) for n in told}
+    assert found == {("a", "acme.a", "superseded", 1, 1), ("b", "acme.b", "superseded", 1, 0)}
+    assert all(NODE_FACTS.items() <= node.items() for node in told)
+
+
+def test_a_node_whose_change_is_rolled_back_is_not_told(loop: Loop, lines: Lines) -> None:
+    run_id = loop.install(make_chain("a"))
+
+    def give_up() -> None:
+        with open_unit(None) as unit:
+            unit.runs.lock(run_id)
+            unit.nodes.change(run_id, ["a"], status="cancelled")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        give_up()
+    assert lines.named("flex_node_cancelled") == []
+
+
+def test_a_failed_attempt_is_told_with_how_long_it_took(loop: Loop, lines: Lines) -> None:
+    # Given a worker that dies, an agent that is slow to say no, and nobody else
+    def slow(_bundle: Any, cancel: Any) -> AgentResult:
+        cancel.wait(0.05)
+        raise AgentRefusedError("No.")
+
+    loop.agents.on("a", dies(), slow)
+    run_id = loop.install(make_plan([make_node("a", contract=NodeContract(2, "abort"), makes=["t"])], output=["t"]))
+    loop.settle(run_id)
+    # Then both ends of an attempt say so, and their frames too
+    (retry,), (error,) = lines.named("flex_node_retry"), lines.named("flex_node_error")
+    assert (retry["reason"], error["code"]) == ("lease_lost", "agent_refused")
+    assert retry["duration_ms"] > 0
+    assert 50 <= error["duration_ms"] < 60_000
+    told = [frame["payload"]["durationMs"] for frame in loop.told(run_id, "node_retry", "node_error")]
+    assert told == [retry["duration_ms"], error["duration_ms"]]
 
 
 def test_a_transaction_that_is_rolled_back_is_not_told(loop: Loop, lines: Lines) -> None:
