@@ -53,6 +53,40 @@ FRAME_LINES = (
 )
 """One per stored frame, after the commit, in the order of the run's log."""
 
+BESIDE_LINES = (
+    Line(
+        "flex_planner_crcs_metrics",
+        "info",
+        "beside a plan: its reachable set has `mrcs` of `considered` capabilities; it tells of `rows`, by `reasons`",
+    ),
+    Line(
+        "flex_planner_missing_facets",
+        "warning",
+        "beside a refusal, or a question to a person: `missing` are the facets that nobody makes, or may, or can",
+    ),
+    Line(
+        "flex_planner_missing_pinned_capabilities",
+        "warning",
+        "beside a refusal: `missing` are required, and no plan can hold them or the draft does not",
+    ),
+    Line(
+        "flex_planner_dropped_facet",
+        "info",
+        "a draft gives a node a `facet` that it has not: the draft is refused, or goes without it (`not_taken`)",
+    ),
+    Line(
+        "flex_capability_exhausted",
+        "warning",
+        "a capability is not tried again at a node; an alternative, a person or the end of the run follows",
+    ),
+    Line(
+        "flex_hitl_rejection_default_fail",
+        "info",
+        "a node fails because a person said no and nothing says what else is to follow",
+    ),
+)
+"""Further lines that follow from a frame, right behind its own."""
+
 CHANGE_LINES = (
     Line("flex_node_cancelled", "info", "a node ends with its run, unfinished; `attempt` is the last that was begun"),
     Line("flex_node_superseded", "info", "a node is not part of the plan any more; `plan_version` last held it"),
@@ -117,23 +151,18 @@ WEB_LINES = (
 )
 """Web processes."""
 
-LINES = (*FRAME_LINES, *CHANGE_LINES, *WORK_LINES, *WEB_LINES)
+LINES = (*FRAME_LINES, *BESIDE_LINES, *CHANGE_LINES, *WORK_LINES, *WEB_LINES)
 
 ABSENT_LINES: dict[str, str] = {
     "flex_sse_queue, sse_*": "streams are followed by slow_client_cut and the gauge flex.stream.listeners",
-    "flex_planner_crcs_metrics": "stands in flex_plan_generated as crcs_rows and crcs_considered",
-    "flex_planner_missing_facets, flex_planner_missing_pinned_capabilities, flex_planner_dropped_facet": (
-        "each is a diagnostic: its code stands in flex_plan_rejected"
-    ),
     "flex_normalization_injected": "a mapping is a node with its own flex_virtual_node_start and _complete",
     "flex_capability_self_register_failed": "told for all at once: builtin_capabilities_not_registered",
-    "flex_capability_exhausted": "attempt_failed says what is next: flex_hitl_request or flex_node_error",
     "flex_capability_condition_failed, flex_capability_condition_error": "capabilities' conditions are not judged yet",
     "flex_post_condition_retry": "post-conditions are not judged yet",
     "flex_contract_debug, flex_validation_debug": "would hold contents",
     "flex_runtime_policy_*, flex_runtime_startup_policy_missing_node": "runtime policies are not run yet",
     "flex_goal_condition_evaluated": "goal conditions are not judged yet",
-    "flex_hitl_rejection_default_fail, hitl_rejection_default_fail": "what follows a no is flex_node_error",
+    "hitl_rejection_default_fail": "one fact, one line: flex_hitl_rejection_default_fail",
     "hitl_request_created, hitl_response_recorded": "one fact, one line: flex_hitl_request, flex_hitl_resolved",
     "hitl_resume_api, hitl_cancel_api, request_received, request_completed": "every request is one line: request",
     "hitl_request_denied, hitl_autofix, hitl_fallback_used": "nothing denies or mends a question by itself",
@@ -147,6 +176,7 @@ ABSENT_LINES: dict[str, str] = {
 
 FACTS: dict[str, str] = {
     "run_id, seq": "the run, and the number of the frame in its log",
+    "of_seq": "the number of the frame that a further line follows from",
     "correlation_id": "of the request that made the run",
     "tenant": "whose it is",
     "plan_version": "0 before the first plan",
@@ -154,7 +184,7 @@ FACTS: dict[str, str] = {
     "capability_id": "who works on it",
     "facets": "names on the input and output side; never values",
     "attempt": "1, 2, 3 … per node, or per planning",
-    "duration_ms": "of the attempt, the call, the request, or of the run so far",
+    "duration_ms": "of the attempt (of a retry: the one that failed), the call, the request, or of the run so far",
     "outcome, code, codes, reason": "how it went, in names",
     "status, previous": "of the run",
     "prompt_tokens, completion_tokens, cost": "what was consumed",

@@ -24,6 +24,7 @@ NODE_STATUS = {
     "node_skipped": "skipped",
     "hitl_request": "awaiting_hitl",
 }
+"""The status that a frame gives its node; what ends without a frame (cancelled, superseded) is a `NodeEnd`."""
 WARNINGS = frozenset(
     {
         "flex_plan_rejected",
@@ -65,8 +66,8 @@ def facts_of(frame: Mapping[str, Any], tenant_id: str) -> Facts:
         "node_id": frame.get("nodeId"),
         "node_status": NODE_STATUS.get(kind) if frame.get("nodeId") else None,
         "capability_id": token(payload.get("capabilityId")),
-        "attempt": _number(payload.get("attempt")),
-        "duration_ms": _number(payload.get("durationMs")),
+        "attempt": number(payload.get("attempt")),
+        "duration_ms": number(payload.get("durationMs")),
         "facets": _facets(frame, payload),
         "reason": token(payload.get("reason")),
         "policy_id": token(payload.get("policyId")),
@@ -100,7 +101,7 @@ def is_rejection(payload: Payload) -> bool:
 def _requested(payload: Payload) -> Facts:
     return {
         "phase": token(payload.get("phase")),
-        "variant_count": _number(payload.get("variantCount")),
+        "variant_count": number(payload.get("variantCount")),
         "capabilities": len(payload.get("capabilities") or ()),
     }
 
@@ -116,15 +117,11 @@ def _rejected(payload: Payload) -> Facts:
 
 def _generated(payload: Payload) -> Facts:
     plan = payload.get("plan") or {}
-    metadata = plan.get("metadata") or {}
-    crcs = metadata.get("crcs") or {}
     return {
         "outcome": "generated",
         "nodes": len(plan.get("nodes") or ()),
         "edges": len(plan.get("edges") or ()),
         "choices": _choices(plan.get("nodes") or ()),
-        "crcs_rows": _number(crcs.get("totalRows")),
-        "crcs_considered": _number(crcs.get("considered")),
     }
 
 
@@ -153,7 +150,7 @@ def _runner_up(rival: Payload) -> Facts:
 
 def _updated(payload: Payload) -> Facts:
     return {
-        "previous_version": _number(payload.get("previousVersion")),
+        "previous_version": number(payload.get("previousVersion")),
         "reason": token((payload.get("trigger") or {}).get("reason")),
         "nodes": len(payload.get("nodes") or ()),
         "choices": _choices(payload.get("nodes") or ()),
@@ -166,7 +163,7 @@ def _branch(payload: Payload) -> Facts:
 
 def _fallback(payload: Payload) -> Facts:
     best = payload.get("best") or {}
-    return {"best": token(best.get("capabilityId")), "score": _number(best.get("score"))}
+    return {"best": token(best.get("capabilityId")), "score": number(best.get("score"))}
 
 
 def _started(payload: Payload) -> Facts:
@@ -182,7 +179,7 @@ def _failed(payload: Payload) -> Facts:
 
 
 def _retry(payload: Payload) -> Facts:
-    return {"outcome": "retry", "max_attempts": _number(payload.get("maxAttempts"))}
+    return {"outcome": "retry", "max_attempts": number(payload.get("maxAttempts"))}
 
 
 def _invalid(payload: Payload) -> Facts:
@@ -217,7 +214,7 @@ def _triggered(payload: Payload) -> Facts:
 
 
 def _unmet(payload: Payload) -> Facts:
-    return {"failed": len(payload.get("failedGoalConditions") or ()), "limit": _number(payload.get("limit"))}
+    return {"failed": len(payload.get("failedGoalConditions") or ()), "limit": number(payload.get("limit"))}
 
 
 def _resolution(payload: Payload) -> Facts:
@@ -264,25 +261,27 @@ def _facets(frame: Mapping[str, Any], payload: Payload) -> Any:
     """Return the names of the facets on either side of a node, from whichever place the frame has them in."""
     given = payload.get("facets")
     if isinstance(given, Mapping):
-        return {side: _tokens(given.get(side) or ()) for side in ("input", "output")}
+        return {side: tokens(given.get(side) or ()) for side in ("input", "output")}
     provenance = frame.get("facetProvenance")
     if isinstance(provenance, Mapping):
-        return {side: _tokens(e.get("facet") for e in provenance.get(side) or ()) for side in ("input", "output")}
-    return _tokens(given) if isinstance(given, list) else None
+        return {side: tokens(e.get("facet") for e in provenance.get(side) or ()) for side in ("input", "output")}
+    return tokens(given) if isinstance(given, list) else None
 
 
-def _tokens(values: Iterable[Any]) -> list[str]:
+def tokens(values: Iterable[Any]) -> list[str]:
+    """Return those of the values that are names or codes, each once."""
     return list(dict.fromkeys(name for name in map(token, values) if name))
 
 
 def _usage(payload: Payload) -> Facts:
     usage = payload.get("usage") or {}
     return {
-        "prompt_tokens": _number(usage.get("promptTokens")),
-        "completion_tokens": _number(usage.get("completionTokens")),
-        "cost": _number(usage.get("cost")),
+        "prompt_tokens": number(usage.get("promptTokens")),
+        "completion_tokens": number(usage.get("completionTokens")),
+        "cost": number(usage.get("cost")),
     }
 
 
-def _number(value: Any) -> int | float | None:
+def number(value: Any) -> int | float | None:
+    """Return a value that is a number, None for anything else."""
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None

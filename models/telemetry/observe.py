@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 
+from models.telemetry.beside import write_lines_beside
 from models.telemetry.facts import CapabilityChange, NodeEnd, StatusChange
 from models.telemetry.isolation import tell
 from models.telemetry.lines import WARNINGS, facts_of, name_of
@@ -123,5 +124,5 @@ def _note(updates: Iterable[tuple[str, float, Mapping[str, str]]], **about: str)
         logger.debug("flex_metric", metric=metric, value=value, labels=dict(labels), **about)
 
 
-FRAME_OBSERVERS: list[FrameObserver] = [write_line, note_frame_updates, trace_frame]
+FRAME_OBSERVERS: list[FrameObserver] = [write_line, write_lines_beside, note_frame_updates, trace_frame]
 STATUS_OBSERVERS: list[StatusObserver] = [write_status_line, note_status_updates, trace_status]

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from models.telemetry.line_names import ABSENT_LINES, CHANGE_LINES, FACTS, FRAME_LINES, WEB_LINES, WORK_LINES, Line
+from models.telemetry.line_names import (
+    ABSENT_LINES,
+    BESIDE_LINES,
+    CHANGE_LINES,
+    FACTS,
+    FRAME_LINES,
+    WEB_LINES,
+    WORK_LINES,
+    Line,
+)
 from models.telemetry.names import ABSENT, LOGGED_ONLY, METRICS
 
 INTRODUCTION = """\
@@ -68,6 +77,8 @@ def telemetry_markdown() -> str:
         _table(("Fact", "Meaning"), [(_names(name), meaning) for name, meaning in FACTS.items()]),
         "### One per frame\n",
         _lines(FRAME_LINES),
+        "### Beside the line of a frame\n",
+        _lines(BESIDE_LINES),
         "### Changes and calls\n",
         _lines(CHANGE_LINES),
         "### Workers\n",

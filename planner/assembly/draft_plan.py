@@ -120,6 +120,18 @@ def _facet_faults(node: DraftNode, capability: Capability, request: PlanRequest)
                 yield _at(node, "facet_not_declared", told, facet=facet, suggestion=held)
 
 
+def facets_not_taken(draft: PlanDraft, registry: RegistrySnapshot) -> list[dict[str, str]]:
+    """Return the facets that the draft says nodes take and their capabilities do not: they count for nothing."""
+    found = []
+    for node in draft.nodes:
+        capability = registry.get(node.capability_id or "")
+        if capability is not None:
+            takes = {*capability.input_facets, *capability.optional_input_facets}
+            about = {"stage": node.stage, "capabilityId": capability.capability_id}
+            found += [{**about, "facet": facet} for facet in node.input_facets if facet not in takes]
+    return found
+
+
 def _picks(draft: PlanDraft, registry: RegistrySnapshot) -> tuple[_Pick, ...]:
     """Return each capability once, where it is first named: how many copies there are follows from the branches."""
     named: dict[str, list[DraftNode]] = {}

@@ -16,7 +16,7 @@ from planner.assembly.assemble import plan_of
 from planner.assembly.choice import choose
 from planner.assembly.diagnostics import Diagnostic, PlanRejectedError
 from planner.assembly.draft_ground import Ground
-from planner.assembly.draft_plan import plan_from_draft
+from planner.assembly.draft_plan import facets_not_taken, plan_from_draft
 from planner.assembly.draft_prompt import Prompt, Refused, write_prompt
 from planner.assembly.draft_reader import read_draft
 from planner.assembly.explain import plan_cost
@@ -99,7 +99,9 @@ class Drafting:
         cost, least = self._cost(plan), self._cost(self.plan)
         if not self.prefers_draft and cost * 100 > least * (100 + MARGIN_PERCENT):
             return Verdict(reading.document, (_too_costly(cost, least),))
-        told = {"plannerRuntime": "llm", "plannerDraftNodeCount": len(reading.draft.nodes)}
+        told: dict[str, Any] = {"plannerRuntime": "llm", "plannerDraftNodeCount": len(reading.draft.nodes)}
+        if dropped := facets_not_taken(reading.draft, self.ground.registry):
+            told["plannerDroppedFacets"] = dropped
         drafting = {"cost": cost, "searchCost": least, "preferred": self.prefers_draft}
         return Verdict(reading.document, plan=with_metadata(plan, **told, drafting=drafting))
 

@@ -212,6 +212,18 @@ def test_a_failed_attempt_is_told_with_how_long_it_took(loop: Loop, lines: Lines
     assert told == [retry["duration_ms"], error["duration_ms"]]
 
 
+def test_what_is_missing_is_told_by_name(loop: Loop, lines: Lines) -> None:
+    # Given a policy that requires somebody whom nobody knows
+    selection = {"planner": {"selection": {"require": ["acme.ghost"]}}}
+    run_id = loop.submit(linkedin_envelope(policies=selection))
+    loop.drain()
+    assert loop.run(run_id).reason == "no_plan"
+    (rejected,) = lines.named("flex_plan_rejected")
+    (pin,) = lines.named("flex_planner_missing_pinned_capabilities")
+    assert (pin["missing"], pin["codes"]) == (["acme.ghost"], ["pinned_capability_unknown"])
+    assert (pin["of_seq"], pin["run_id"]) == (rejected["seq"], run_id)
+
+
 def test_a_transaction_that_is_rolled_back_is_not_told(loop: Loop, lines: Lines) -> None:
     run_id = loop.install(make_chain("a"))
     before = lines.text

@@ -93,9 +93,9 @@ def test_a_plan_names_who_was_chosen_and_over_whom() -> None:
         "rationale": [CANARY],
     }
     joint = {"id": "join", "capabilityId": None}
-    payload = {"plan": {"nodes": [node, joint], "edges": [{}], "metadata": {"crcs": {"totalRows": 3, "considered": 9}}}}
+    payload = {"plan": {"nodes": [node, joint], "edges": [{}]}}
     facts = facts_of(frame("plan_generated", payload), "acme")
-    assert (facts["nodes"], facts["edges"], facts["crcs_rows"], facts["crcs_considered"]) == (2, 1, 3, 9)
+    assert (facts["nodes"], facts["edges"]) == (2, 1)
     assert facts["choices"] == [
         {
             "node_id": "writer~a",

@@ -74,6 +74,17 @@ def test_forms_that_mean_the_same_plan_are_all_read(text: str) -> None:
     assert found.diagnostics == ()
     assert found.plan is not None
     assert plan_hash(found.plan) == plan_hash(drafting().plan)
+    assert "plannerDroppedFacets" not in found.plan.metadata
+
+
+def test_a_facet_that_a_capability_does_not_take_counts_for_nothing_and_is_told() -> None:
+    found = judge(draft(BRIEFING, step(LINKEDIN, inputFacets=["writerBrief", "copyVariants"]), REVIEW))
+
+    assert found.plan is not None
+    assert plan_hash(found.plan) == plan_hash(drafting().plan)
+    assert found.plan.metadata["plannerDroppedFacets"] == [
+        {"stage": "linkedinVariants", "capabilityId": LINKEDIN, "facet": "copyVariants"}
+    ]
 
 
 @pytest.mark.parametrize(
