@@ -16,6 +16,7 @@ from models.prepared import Prepared
 from models.repositories.runs import Run
 from models.scope import Repository
 from models.tables import flex_plan_snapshots
+from planner.assembly.reachability import REASONS
 from planner.plan.codec import plan_from_json, plan_hash, plan_to_json
 from planner.plan.graph import PlanGraph
 
@@ -89,6 +90,7 @@ class PlanRepository(Repository):
                 schema_hash=run.schema_hash,
                 snapshot=plan_to_json(plan),
                 intake=dict(intake),
+                **_reach(plan),
             )
         )
 
@@ -141,6 +143,21 @@ class PlanRepository(Repository):
         if row is None:
             raise PlanNotFoundError(data={"runId": run_id, "planVersion": version})
         return row
+
+
+def _reach(plan: PlanGraph) -> dict[str, int | None]:
+    """Return what is counted of the reachable set that the plan was searched in; nothing where it was given."""
+    told = plan.metadata.get("crcs")
+    if told is None:
+        return {}
+    reasons = {f"crcs_{reason}": told["reasonCounts"].get(reason) for reason in REASONS}
+    return {
+        "crcs_rows": told["totalRows"],
+        "crcs_row_cap": told["rowCap"],
+        "crcs_mrcs": told["mrcsSize"],
+        "crcs_missing_pinned": told["missingPinnedCapabilities"],
+        **reasons,
+    }
 
 
 _VERSION = Prepared(

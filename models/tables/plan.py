@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import CheckConstraint, Column, Float, ForeignKey, Integer, Table, Text
 
 from models.tables.base import created, document, metadata, moment, one_of, tenant
+from planner.assembly.reachability import REASONS
 from planner.plan.graph import NODE_KINDS
 from planner.progress.state import NODE_STATUSES
 
@@ -70,5 +71,11 @@ flex_plan_snapshots = Table(
     document("snapshot"),
     document("intake"),
     created(),
+    Column("crcs_rows", Integer, comment="of the reachable set, in the snapshot's metadata"),
+    Column("crcs_row_cap", Integer),
+    Column("crcs_mrcs", Integer, comment="capabilities of the whole reachable set"),
+    Column("crcs_missing_pinned", Integer),
+    *(Column(f"crcs_{reason}", Integer, comment="rows for this reason; null for none") for reason in REASONS),
     comment="one row per plan version; a trigger refuses every update",
 )
+"""The columns `crcs_…` repeat what the snapshot says, so that `/metrics` need not read all of it (migration 0009)."""

@@ -50,6 +50,20 @@ METRICS: tuple[Metric, ...] = (
     Metric("flex.planner.prompt.total_chars", "histogram", (), "characters of what a model is asked for a draft"),
     Metric("flex.planner.prompt.system_chars", "histogram", (), "of these, in the system prompt"),
     Metric("flex.planner.prompt.user_chars", "histogram", (), "of these, in what is said of the run"),
+    Metric(
+        "flex.planner.crcs.rows",
+        "histogram",
+        ("row_cap",),
+        "rows of the reachable set that a stored plan tells of, by how many it may",
+    ),
+    Metric("flex.planner.crcs.mrcs", "histogram", (), "capabilities in the reachable set that a plan was searched in"),
+    Metric("flex.planner.crcs.reason", "histogram", ("reason",), "rows of a plan's reachable set that have a reason"),
+    Metric(
+        "flex.planner.crcs.missing_pinned",
+        "histogram",
+        (),
+        "capabilities that policies name and no plan can hold, per stored plan and per planning refused for them",
+    ),
     Metric("flex.hitl.requests", "counter", ("kind", "purpose"), "questions put to people"),
     Metric("flex.hitl.resolved", "counter", ("kind", "purpose"), "questions that a person answered, either way"),
     Metric("flex.hitl.rejected", "counter", ("kind", "purpose"), "questions that a person answered with a no"),
@@ -79,15 +93,7 @@ METRICS: tuple[Metric, ...] = (
 
 BY_NAME = {metric.name: metric for metric in METRICS}
 
-LOGGED_ONLY: dict[str, str] = {
-    "flex.planner.crcs.rows": "stands inside each stored plan; reading all plans at each scrape would cost too much",
-    "flex.planner.crcs.mrcs": "as flex.planner.crcs.rows",
-    "flex.planner.crcs.reason": "as flex.planner.crcs.rows",
-}
-"""Told by `flex_metric` lines when it happens, and not by `/metrics`."""
-
 ABSENT: dict[str, str] = {
-    "flex.planner.crcs.missing_pinned": "a pinned capability that is missing rejects the plan: flex.planner.rejections",
     "flex.capability_condition_failed": "conditions of capabilities are not judged yet",
     "flex.capability_condition_error": "conditions of capabilities are not judged yet",
     "flex.goal_condition.total": "goal conditions are not judged yet",

@@ -14,7 +14,7 @@ from models.telemetry.line_names import (
     WORK_LINES,
     Line,
 )
-from models.telemetry.names import ABSENT, LOGGED_ONLY, METRICS
+from models.telemetry.names import ABSENT, METRICS
 
 INTRODUCTION = """\
 # Telemetry: every log line and every metric
@@ -92,8 +92,6 @@ def telemetry_markdown() -> str:
             ("Metric", "In Prometheus", "Kind", "Labels", "Meaning"),
             [(f"`{m.name}`", f"`{m.prometheus}`", m.kind, _names(", ".join(m.labels)), m.meaning) for m in METRICS],
         ),
-        "### Told by `flex_metric` lines only\n",
-        _reasons(LOGGED_ONLY),
         "### Metrics that are not there\n",
         _reasons(ABSENT),
         TRACES,

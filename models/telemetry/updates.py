@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from models.telemetry.beside import UNREACHABLE_PIN, diagnostics_of, reach_of
 from models.telemetry.facts import StatusChange
 from models.telemetry.lines import is_rejection, token
 
@@ -39,18 +40,29 @@ def _one_more(
 
 
 def _generated(payload: Payload) -> Iterator[Update]:
-    """Yield the plan, and the size of the set of capabilities that it was searched in."""
     yield "flex.planner.generated", 1, {}
-    crcs = ((payload.get("plan") or {}).get("metadata") or {}).get("crcs") or {}
-    if "totalRows" in crcs:
-        yield "flex.planner.crcs.rows", float(crcs["totalRows"]), {}
+    yield from _searched(payload)
+
+
+def _searched(payload: Payload) -> Iterator[Update]:
+    """Yield the size of the set of capabilities that a plan was searched in."""
+    if crcs := reach_of(payload):
+        yield "flex.planner.crcs.rows", float(crcs["totalRows"]), {"row_cap": str(crcs.get("rowCap", ""))}
         yield "flex.planner.crcs.mrcs", float(crcs.get("mrcsSize", 0)), {}
+        yield "flex.planner.crcs.missing_pinned", float(crcs.get("missingPinnedCapabilities", 0)), {}
         for reason, count in (crcs.get("reasonCounts") or {}).items():
             yield "flex.planner.crcs.reason", float(count), {"reason": _label(reason)}
 
 
+def _rejected(payload: Payload) -> Iterator[Update]:
+    yield "flex.planner.rejections", 1, {}
+    if missing := len(list(diagnostics_of(payload, UNREACHABLE_PIN))):
+        yield "flex.planner.crcs.missing_pinned", float(missing), {}
+
+
 def _updated(payload: Payload) -> Iterator[Update]:
     yield "flex.planner.updated", 1, {}
+    yield from _searched(payload)
     if (payload.get("trigger") or {}).get("reason") == "goal_condition_failed":
         yield "flex.goal_condition.replans", 1, {}
 
@@ -73,7 +85,7 @@ def _answered(payload: Payload) -> Iterator[Update]:
 
 _UPDATES: Mapping[str, Callable[[Payload], Iterator[Update]]] = {
     "plan_requested": _one_more("flex.planner.requests", "phase"),
-    "plan_rejected": _one_more("flex.planner.rejections"),
+    "plan_rejected": _rejected,
     "plan_generated": _generated,
     "plan_updated": _updated,
     "node_start": _one_more("flex.node.attempts", "capability_id", "capabilityId"),

@@ -7,6 +7,8 @@ from heapq import nsmallest
 from itertools import chain
 from typing import Any
 
+REASONS = ("path", "policy_reference", "goal_condition")
+"""Why a capability stands in the set; stored plans are counted by these names."""
 ROW_CAP = 80
 """How many rows of the reachable set a plan's metadata tell of, unless the caller says otherwise."""
 
@@ -53,9 +55,5 @@ class Reach:
         }
 
     def _reasons(self, name: str) -> list[str]:
-        reasons = {
-            "path": name not in self.beside,
-            "policy_reference": name in self.named,
-            "goal_condition": name in self.goals,
-        }
-        return [reason for reason, holds in reasons.items() if holds]
+        holds = (name not in self.beside, name in self.named, name in self.goals)
+        return [reason for reason, held in zip(REASONS, holds, strict=True) if held]

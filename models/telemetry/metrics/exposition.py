@@ -20,6 +20,7 @@ from models.database import database_errors, engine
 from models.errors import DatabaseUnavailableError
 from models.telemetry.metrics.frames import PLANS, PROMPTS, REPEATED, TOLD
 from models.telemetry.metrics.nodes import NODES
+from models.telemetry.metrics.reach import REACH
 from models.telemetry.metrics.runs import RUNS
 from models.telemetry.metrics.service import CANARIES, PEOPLE, REGISTRY, TIMERS
 from models.telemetry.metrics.source import Families, Rows, gauge, single
@@ -27,7 +28,7 @@ from models.telemetry.metrics.source import Families, Rows, gauge, single
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 STATEMENT_SECONDS = 5
 """A table that takes longer than this is given up, and marked as not asked."""
-SOURCES = (RUNS, NODES, PLANS, PROMPTS, TOLD, REPEATED, PEOPLE, REGISTRY, CANARIES, TIMERS)
+SOURCES = (RUNS, NODES, PLANS, REACH, PROMPTS, TOLD, REPEATED, PEOPLE, REGISTRY, CANARIES, TIMERS)
 
 logger = structlog.get_logger(__name__)
 

@@ -17,7 +17,7 @@ from models.telemetry.line_names import (
     WORK_LINES,
 )
 from models.telemetry.metrics import SOURCES
-from models.telemetry.names import ABSENT, LOGGED_ONLY, METRICS
+from models.telemetry.names import ABSENT, METRICS
 from models.telemetry.reference import telemetry_markdown
 
 ROOT = Path(__file__).parents[4]
@@ -54,7 +54,7 @@ def test_every_line_that_is_written_stands_in_the_table_and_the_reverse() -> Non
 def test_names_are_unique_and_absent_ones_absent() -> None:
     names = [line.name for line in LINES] + [metric.name for metric in METRICS]
     assert len(names) == len(set(names))
-    absent = [name for entry in (*ABSENT_LINES, *ABSENT, *LOGGED_ONLY) for name in entry.split(", ")]
+    absent = [name for entry in (*ABSENT_LINES, *ABSENT) for name in entry.split(", ")]
     assert not set(absent) & set(names)
     assert len(absent) == len(set(absent))
 

@@ -18,6 +18,12 @@ REJECTION = {"request": {"payload": {"kind": "approval"}, "responses": [{"respon
     [
         ("start", {}, []),
         ("plan_requested", {"phase": "initial"}, [("flex.planner.requests", 1, {"phase": "initial"})]),
+        ("plan_rejected", {"diagnostics": [{"code": "no_producer"}]}, [("flex.planner.rejections", 1, {})]),
+        (
+            "plan_rejected",
+            {"diagnostics": [{"code": "pinned_capability_unknown"}, {"code": "pinned_capability_refused"}]},
+            [("flex.planner.rejections", 1, {}), ("flex.planner.crcs.missing_pinned", 2, {})],
+        ),
         ("node_start", {"capabilityId": None}, [("flex.node.attempts", 1, {"capability_id": ""})]),
         ("node_complete", {"virtual": True, "durationMs": 0.0}, []),
         (
@@ -44,15 +50,18 @@ def test_updates_follow_from_the_frame(kind: str, payload: dict[str, Any], updat
 
 
 def test_the_search_of_a_plan_is_measured() -> None:
-    crcs = {"totalRows": 3, "mrcsSize": 2, "reasonCounts": {"path": 3}}
-    frame = {"type": "plan_generated", "payload": {"plan": {"metadata": {"crcs": crcs}}}}
-    told = {name: amount for name, amount, _ in updates_of_frame(frame)}
-    assert told == {
-        "flex.planner.generated": 1,
-        "flex.planner.crcs.rows": 3,
-        "flex.planner.crcs.mrcs": 2,
-        "flex.planner.crcs.reason": 3,
-    }
+    counts = {"totalRows": 3, "mrcsSize": 2, "rowCap": 80, "missingPinnedCapabilities": 1}
+    metadata = {"crcs": {**counts, "reasonCounts": {"path": 3}}}
+    measured = [
+        ("flex.planner.crcs.rows", 3, {"row_cap": "80"}),
+        ("flex.planner.crcs.mrcs", 2, {}),
+        ("flex.planner.crcs.missing_pinned", 1, {}),
+        ("flex.planner.crcs.reason", 3, {"reason": "path"}),
+    ]
+    first = {"type": "plan_generated", "payload": {"plan": {"metadata": metadata}}}
+    further = {"type": "plan_updated", "payload": {"metadata": metadata}}
+    assert list(updates_of_frame(first)) == [("flex.planner.generated", 1, {}), *measured]
+    assert list(updates_of_frame(further)) == [("flex.planner.updated", 1, {}), *measured]
 
 
 def test_a_status_leaves_the_one_before_it() -> None:
