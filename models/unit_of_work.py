@@ -26,6 +26,7 @@ from models.repositories.hitl import HitlRepository
 from models.repositories.idempotency import IdempotencyRepository
 from models.repositories.keys import KeyRepository
 from models.repositories.measured import MeasuredRepository
+from models.repositories.moves import MoveRepository
 from models.repositories.nodes import NodeRepository
 from models.repositories.outputs import OutputRepository
 from models.repositories.plan_drafts import PlanDraftRepository
@@ -67,6 +68,10 @@ class UnitOfWork:
     @cached_property
     def claims(self) -> ClaimRepository:
         return ClaimRepository(self._connection, self.tenant_id, self.events)
+
+    @cached_property
+    def moves(self) -> MoveRepository:
+        return MoveRepository(self._connection, self.tenant_id, self.events)
 
     @cached_property
     def plans(self) -> PlanRepository:

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from models.events.frames import timestamp_text
-from models.repositories.claims import Wake
+from models.repositories.moves import Wake
 from models.repositories.nodes import NO_LEASE
 from models.repositories.runs import seconds
 from models.settings import get_settings
@@ -94,7 +94,7 @@ def _dispatch(context: Context, step: steps.Dispatch) -> Next:
     if kept is not None:
         ahead = next_attempt(plan, plan.node(kept.node_ids[0]), context.state.nodes[kept.node_ids[0]])
     patience = steps.REPUBLISH_SECONDS[0] if published else get_settings().lease_seconds
-    moved = unit.claims.begin(
+    moved = unit.moves.begin(
         run.run_id,
         epoch=run.epoch,
         plan_version=plan.version,

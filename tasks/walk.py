@@ -17,7 +17,8 @@ import structlog
 from models.errors import LeaseLostError
 from models.events.frames import Draft
 from models.faults import fault
-from models.repositories.claims import Ahead, Claim, ClaimRefusedError, Result, Wake
+from models.repositories.claims import Claim, ClaimRefusedError, Result
+from models.repositories.moves import Ahead, Wake
 from models.repositories.plans import StoredPlan
 from models.settings import get_settings
 from models.unit_of_work import UnitOfWork, open_reading, open_statement, open_unit
@@ -91,7 +92,7 @@ def _begin(run_id: str, epoch: int, node_ids: Sequence[str]) -> Begun | None:
         known = unit.plans.latest(run_id)
         moved = None
         if known is not None and (node := known.plan.find(node_ids[0])) is not None:
-            moved = unit.claims.begin(
+            moved = unit.moves.begin(
                 run_id,
                 epoch=epoch,
                 plan_version=known.plan.version,
@@ -226,7 +227,7 @@ def _complete_at_once(
     """
     node, following = plan.node(claim.node_id), plan.node(onward.node_ids[0]) if onward.node_ids else None
     with open_statement(None) as unit:
-        moved = unit.claims.settle(
+        moved = unit.moves.settle(
             claim,
             result,
             told=_completed(claim, node, done),

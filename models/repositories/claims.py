@@ -7,7 +7,7 @@ worker that still holds the lease of that very attempt. As with every change of 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -19,7 +19,7 @@ from models.events.frames import Draft
 from models.events.log import EventLog
 from models.repositories.nodes import NO_LEASE, STATE_COLUMNS, node_state
 from models.repositories.runs import Held, seconds
-from models.repositories.settling import EXTEND, GO_ON, SETTLE, TAKE
+from models.repositories.settling import EXTEND, SETTLE, TAKE
 from models.scope import Repository, Source
 from models.tables import flex_plan_nodes, flex_runs
 from models.tables.base import clock
@@ -77,44 +77,6 @@ class Settled:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Ahead:
-    """A node to begin, in the `state` that it is known to be in; `start` is the `node_start` of its next attempt.
-
-    `wanted` are the nodes whose outputs are to come along.
-    """
-
-    state: NodeState
-    start: Draft
-    wanted: Sequence[str] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """What going on led to, at once.
-
-    `closed` are nodes that now wait for nobody, `following` the claim on the one that was begun, `outputs` (node id →
-    facet → value) what it wanted, empty for those that gave nothing, `beside` those whose lanes are to be published.
-    """
-
-    closed: frozenset[str] = frozenset()
-    following: Claim | None = None
-    outputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    beside: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Wake:
-    """When the run wakes at the latest: `within` seconds, or sooner if that was agreed already.
-
-    With `anew` what was agreed is forgotten, and it wakes at the moment `until` if that comes first.
-    """
-
-    within: float
-    anew: bool = False
-    until: datetime | None = None
-
-
 class ClaimRefusedError(LeaseLostError):
     """The node is not to be had: another worker has it, it is done, or the run no longer moves."""
 
@@ -155,87 +117,10 @@ class ClaimRepository(Repository):
         Where a newer version is in force, nothing is counted: the caller counts that one's down. It also records the
         `node_complete`. Raises LeaseLostError, upon which the transaction must be given up.
         """
-        row = SETTLE.one(self.connection, **_settling(claim, result, successors))
+        row = SETTLE.one(self.connection, **settling(claim, result, successors))
         if row is None or row["settled"] != 1:
-            raise _lost(claim)
+            raise lease_lost(claim)
         return Settled(frozenset(row["closed"]), row["plan_version"], row["now"])
-
-    def settle(
-        self,
-        claim: Claim,
-        result: Result,
-        *,
-        told: Draft,
-        successors: Sequence[str],
-        ahead: Ahead | None,
-        beside: Sequence[str],
-        lease: float,
-        wake: Wake,
-    ) -> Moved | None:
-        """Do in one statement what `complete`, `take` of the node `ahead` and the log's `record` do, and more.
-
-        `told` is the `node_complete`. The node `ahead` is begun if this closes it, and those of `beside` are noted as
-        published. None where a newer version is in force: then nothing has happened. Raises LeaseLostError.
-        """
-        row = GO_ON.one(
-            self.connection,
-            **_settling(claim, result, successors),
-            **_going_on(ahead, beside, wake),
-            epoch=claim.epoch,
-            lease=lease,
-            told=_as_told(told),
-        )
-        if row is None or row["o_outcome"] == "lost":
-            raise _lost(claim)
-        return None if row["o_outcome"] == "overtaken" else self._moved(claim, row, ahead, [told])
-
-    def begin(
-        self,
-        run_id: str,
-        *,
-        epoch: int,
-        plan_version: int,
-        worker: str,
-        lease: float,
-        ahead: Ahead | None,
-        beside: Sequence[str] = (),
-        wake: Wake,
-        waiting_for: str | None = None,
-    ) -> Moved | None:
-        """Begin the node `ahead` if it is ready, tell of it, and note those of `beside` as published: one statement.
-
-        None when none of them is to be had, or a newer version of the plan is in force: then nothing has happened.
-        """
-        row = GO_ON.one(
-            self.connection,
-            **_NOTHING_SETTLED,
-            **{**_going_on(ahead, beside, wake), "waiting_for": waiting_for},
-            run_id=run_id,
-            epoch=epoch,
-            plan_version=plan_version,
-            worker=worker,
-            lease=lease,
-        )
-        if row is None or row["o_outcome"] != "done":
-            return None
-        state = NodeState("")
-        stand = Claim(run_id, row["o_tenant_id"], "", worker, epoch, plan_version, row["o_correlation_id"], state)
-        return self._moved(stand, row, ahead, [])
-
-    def _moved(self, stand: Claim, row: Mapping[str, Any], ahead: Ahead | None, told: list[Draft]) -> Moved:
-        """Note the frames that going on has stored, and return where the worker stands now."""
-        following = None
-        if row["o_taken"] and ahead is not None:
-            told = [*told, ahead.start]
-            begun = {"waiting": 0, "attempt": ahead.state.attempt + 1, "started_at": row["o_at"]}
-            state = replace(ahead.state, status="running", **begun)
-            presence = Presence(row["o_capability_seen_at"], row["o_at"])
-            following = replace(stand, node_id=state.node_id, state=state, capability=presence)
-        if told:
-            self._log.note_written(stand.run_id, told, {**row, "plan_version": stand.plan_version})
-        wanted = ahead.wanted if following is not None and ahead is not None else ()
-        outputs = {node_id: {} for node_id in wanted} | (row["o_outputs"] or {})
-        return Moved(frozenset(row["o_closed"]), following, outputs, frozenset(row["o_beside"]))
 
     def try_again(
         self,
@@ -314,14 +199,14 @@ class ClaimRepository(Repository):
             .values(updated_at=clock, **values)
         )
         if changed.rowcount != 1:
-            raise _lost(claim)
+            raise lease_lost(claim)
 
     def _reread(self, claim: Claim) -> NodeState:
         statement = select(*STATE_COLUMNS).where(nodes.run_id == claim.run_id, nodes.node_id == claim.node_id)
         return node_state(self.connection.execute(statement).mappings().one())
 
 
-def _settling(claim: Claim, result: Result, successors: Sequence[str]) -> dict[str, Any]:
+def settling(claim: Claim, result: Result, successors: Sequence[str]) -> dict[str, Any]:
     """Return what every statement that settles a node is given."""
     return {
         "run_id": claim.run_id,
@@ -337,32 +222,9 @@ def _settling(claim: Claim, result: Result, successors: Sequence[str]) -> dict[s
     }
 
 
-_NOTHING_SETTLED: Mapping[str, Any] = {
-    **dict.fromkeys(("node_id", "attempt", "output", "provenance", "usage", "duration_ms", "told")),
-    "successors": [],
-}
-
-
-def _going_on(ahead: Ahead | None, beside: Sequence[str], wake: Wake) -> dict[str, Any]:
-    return {
-        "ahead": None if ahead is None else ahead.state.node_id,
-        "tried": None if ahead is None else ahead.state.attempt,
-        "start": None if ahead is None else _as_told(ahead.start),
-        "wanted": [] if ahead is None else list(ahead.wanted),
-        "beside": list(beside),
-        "wake_within": wake.within,
-        "wake_anew": wake.anew,
-        "wake_until": wake.until,
-        "waiting_for": None,
-    }
-
-
-def _lost(claim: Claim) -> LeaseLostError:
+def lease_lost(claim: Claim) -> LeaseLostError:
+    """Return the error of an attempt that holds its node no longer."""
     return LeaseLostError(data={"runId": claim.run_id, "nodeId": claim.node_id, "attempt": claim.attempt})
-
-
-def _as_told(draft: Draft) -> str:
-    return dumps({"payload": draft.payload, "facet_provenance": draft.facet_provenance})
 
 
 def _spent(usage: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,8 @@ import pytest
 
 from models.errors import LeaseLostError
 from models.events.frames import Draft
-from models.repositories.claims import Ahead, Claim, Moved, Result, Wake
+from models.repositories.claims import Claim, Result
+from models.repositories.moves import Ahead, Moved, Wake
 from models.unit_of_work import open_statement, open_unit
 from planner.progress.state import NodeState
 from tests.integration.core import moves
@@ -31,7 +32,7 @@ def ahead_of(node_id: str, *, tried: int = 0, wanted: Sequence[str] = ()) -> Ahe
 def begin(run_id: str, node_id: str, *, worker: str = "w1", epoch: int = 1, version: int = 1, **more: Any) -> Any:
     wanted: dict[str, Any] = {"ahead": ahead_of(node_id), "wake": Wake(15), **more}
     with open_statement(None) as unit:
-        return unit.claims.begin(run_id, epoch=epoch, plan_version=version, worker=worker, lease=15, **wanted)
+        return unit.moves.begin(run_id, epoch=epoch, plan_version=version, worker=worker, lease=15, **wanted)
 
 
 def settle(
@@ -39,7 +40,7 @@ def settle(
 ) -> Moved | None:
     result = Result({"text": held.node_id}, {}, {"promptTokens": 1, "completionTokens": 2, "cost": 0.5}, 1.0)
     with open_statement(None) as unit:
-        return unit.claims.settle(
+        return unit.moves.settle(
             held,
             result,
             told=Draft("node_complete", {"output": {}}, node_id=held.node_id),
