@@ -88,7 +88,7 @@ def test_a_stranger_changes_nothing(run_id: str, loop: Loop) -> None:
     before = loop.nodes(run_id), loop.frames(run_id), loop.requests(run_id)
     with open_unit(STRANGER) as unit:
         unit.nodes.change(run_id, ["a", "b"], status="cancelled")
-        unit.hitl.close_all(run_id)
+        unit.hitl.close(run_id, list(loop.nodes(run_id)))
         unit.runs.change(run_id, status="failed", wake_at=None)
     assert (loop.nodes(run_id), loop.frames(run_id), loop.requests(run_id)) == before
     assert loop.run(run_id).status == "awaiting_hitl"
