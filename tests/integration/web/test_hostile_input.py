@@ -26,6 +26,7 @@ from sqlalchemy import text
 
 from models.database import engine
 from models.unit_of_work import open_unit
+from planner.contracts.builtins import builtin_registrations
 from tests.integration.web.conftest import open_request
 from tests.support.envelopes import freeform_envelope, linkedin_envelope, writer_registration
 from tests.support.json_strategies import values
@@ -477,6 +478,7 @@ LOOKALIKES = (
     "acme.writer\N{ZERO WIDTH SPACE}",
     " acme.writer",
 )
+BUILTINS = [str(body["capabilityId"]) for body in builtin_registrations()]
 
 
 def test_no_registration_shadows_another(client: FlaskClient) -> None:
@@ -510,6 +512,22 @@ def test_no_registration_shadows_another(client: FlaskClient) -> None:
     client.delete(f"{FLEX}/capabilities/{mine['capabilityId']}", headers=ours)
     again = client.post(f"{FLEX}/capabilities/register", json={**mine, "version": "1.0.0"}, headers=ours)
     assert again.status_code == 200
+
+
+def test_no_registration_is_spelt_almost_like_a_built_in_one(client: FlaskClient) -> None:
+    """Seen to fail with `builtin_spellings` giving nothing: a name in other letters is registered (200)."""
+    # Given the name of every built-in capability, in other letters
+    for builtin in BUILTINS:
+        for name in {builtin.lower(), builtin.upper(), builtin.swapcase()} - {builtin}:
+            # When somebody registers under it
+            reply = client.post(f"{FLEX}/capabilities/register", json=writer_registration(capabilityId=name))
+            # Then it is refused at its place, and the refusal names whose it resembles
+            (error,) = assert_problem(reply, 422)["errors"]
+            assert error["pointer"] == "/capabilityId"
+            assert builtin in error["message"]
+    # And a name that only begins like one is a name of its own
+    longer = writer_registration(capabilityId=f"{BUILTINS[0].lower()}.ours")
+    assert client.post(f"{FLEX}/capabilities/register", json=longer).status_code == 200
 
 
 # B21: members that nobody may set
