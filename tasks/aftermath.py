@@ -6,7 +6,7 @@ run loop that takes a dead worker's node back alike.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import ColumnElement
@@ -48,7 +48,7 @@ def change_after(node: Node, state: NodeState, failure: Failure, aftermath: Afte
             return Change(values, (*told, *inactive), request=for_output(node, state, failure))
         case GiveUp():
             code = "poison" if failure.kind == "lease_lost" else failure.code
-            final = Failure(failure.kind, code, failure.message, failure.findings)
+            final = replace(failure, code=code, output=None)
             values = {"status": "error", "error": _stored(final)}
             return Change(
                 values, (*told, frames.node_error(node, final, capability_id=capability_id, attempt=state.attempt))
@@ -79,7 +79,12 @@ def _alternative(node: Node, state: NodeState, failure: Failure, candidate: int,
         node, failure, capability_id=candidate_id(node, state.candidate), attempt=state.attempt
     )
     retry = frames.node_retry(
-        node, attempt=state.attempt + 1, reason="fallback", capability_id=capability_id, failure=failure
+        node,
+        attempt=state.attempt + 1,
+        reason="fallback",
+        capability_id=capability_id,
+        # What the attempt consumed stands in the frame before this one.
+        failure=replace(failure, usage=None),
     )
     values = {
         "candidate": candidate,

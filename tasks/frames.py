@@ -191,6 +191,7 @@ def node_retry(node: Node, *, attempt: int, reason: str, capability_id: str | No
     }
     if failure.findings:
         payload["errors"] = [dict(finding) for finding in failure.findings]
+    payload |= _consumed(failure)
     return Draft("node_retry", payload, node_id=node.id)
 
 
@@ -206,10 +207,16 @@ def node_error(node: Node, failure: Failure, *, capability_id: str | None, attem
         "code": failure.code,
         "message": failure.message,
         "remedy": remedy(failure.code),
+        **_consumed(failure),
     }
     if node.virtual:
         payload["virtual"] = True
     return Draft("node_error", payload, node_id=node.id, message=failure.message)
+
+
+def _consumed(failure: Failure) -> dict[str, Any]:
+    """Return what a failed attempt consumed, which its run has paid for; nothing where nobody knows."""
+    return {} if failure.usage is None else {"usage": {**NO_USAGE, **failure.usage}}
 
 
 def validation_error(

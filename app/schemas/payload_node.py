@@ -60,6 +60,7 @@ class NodeErrorPayload(Open):
     code = text()
     message = text()
     remedy = text()
+    usage = one(UsageSchema)
     error = one(ErrorSchema, required=True)
 
 
@@ -71,6 +72,7 @@ class NodeRetryPayload(Open):
     reason = text(required=True)
     message = text()
     errors = fields.List(free())
+    usage = one(UsageSchema)
     capability_id = text(nullable=True)
     facets = free()
 

@@ -659,7 +659,7 @@ def consoles_client(connected: dict[str, str], monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.parametrize("key", ["no key", "a key"])
 def test_a_page_of_another_site_changes_nothing(client: FlaskClient, web_app: Flask, new_run: str, key: str) -> None:
-    """Seen to fail with `refuse_other_sites` taken out of `identify`: what is refused is the form (415) or the key's scope,
+    """Seen to fail with `refuse_other_sites` taken out of `identify`: the form is refused (415) or the key's scope,
     and a bare POST cancels the run (202).
     """
     headers = dict(ELSEWHERE)
