@@ -8,12 +8,13 @@ a server that listens on loopback alone serves everyone.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from flask import Flask, Request, current_app, g, request
 
+from app.cors import is_allowed
 from app.limits import RateLimit
 from app.rules import RULES, Rule
 from models.repositories.keys import KEY_ID, SCOPES, ApiKey, prefix_of
@@ -25,6 +26,7 @@ from policies.errors import FlexError
 ALL_SCOPES = frozenset(SCOPES)
 SETTINGS_KEY = "FLEX_API_KEY"
 GATE, LIMIT = "flex.gate", "flex.limit"
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 KEYS_IN_ADDRESS = frozenset({"api_key", "apikey", "api-key", "access_token", "token", "key", "authorization"})
 
 
@@ -38,6 +40,12 @@ class ForbiddenError(FlexError):
     """The key may not do this."""
 
     code = "forbidden"
+
+
+class CrossSiteError(ForbiddenError):
+    """A page of another site may not change anything here; add its origin to CORS_ALLOW_ORIGINS."""
+
+    code = "cross_site"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +163,7 @@ def init_app(app: Flask, settings: Settings, *, rules: Mapping[str, Rule] = RULE
             count(peer())
             raise
         count(subject())
+        refuse_other_sites(request, settings.cors_allow_origins)
         if g.caller is not None:
             demand(rule, g.caller)
 
@@ -200,6 +209,18 @@ def refuse_keys_in_address(asking: Request) -> None:
     """Raise `UnauthorizedError` for a key in the address, where logs and proxies would keep it."""
     if any(name.lower() in KEYS_IN_ADDRESS for name in asking.args):
         raise UnauthorizedError("A key does not belong into the address; send it as `Authorization: Bearer <key>`.")
+
+
+def refuse_other_sites(asking: Request, origins: Collection[str]) -> None:
+    """Raise `CrossSiteError` for what a page of another site would have a browser change here.
+
+    A POST without a body needs no leave of CORS, and a server that is open to its own machine asks for no key. Browsers
+    say to loopback and over HTTPS whose page asks; over plain HTTP to other addresses they do not, and there it takes a
+    key, which a page of another site does not have.
+    """
+    is_foreign = asking.headers.get("Sec-Fetch-Site") == "cross-site"
+    if is_foreign and asking.method not in SAFE_METHODS and not is_allowed(asking.headers.get("Origin"), origins):
+        raise CrossSiteError
 
 
 def peer() -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from flask import Flask, Response, current_app, request
 from flask_cors import CORS
 
@@ -33,6 +35,11 @@ def init_app(app: Flask, origins: tuple[str, ...]) -> None:
         supports_credentials=False,
         allow_private_network=False,
     )
+
+
+def is_allowed(origin: str | None, origins: Collection[str]) -> bool:
+    """Tell whether pages of this origin may call."""
+    return origin is not None and not {origin, "*"}.isdisjoint(origins)
 
 
 def name_origin(response: Response) -> Response:

@@ -31,6 +31,7 @@ STATUS_OF_CODE = {
     "unauthorized": 401,
     "forbidden": 403,
     "foreign_origin": 403,
+    "cross_site": 403,
     "unsupported_media_type": 415,
     "server_busy": 503,
     "upgrade_required": 426,

@@ -16,6 +16,8 @@ from pathlib import Path
 
 from models.settings import Settings, get_settings
 
+HOLD_POLL_SECONDS = 0.05
+
 
 class InjectedFaultError(Exception):
     """A test asked for this."""
@@ -117,6 +119,12 @@ def _sleep(argument: str) -> None:
     time.sleep(float(argument))
 
 
+def _hold(argument: str) -> None:
+    """Wait here until a file of this name stands in the folder of the visits."""
+    while not (Path(get_settings().data_dir) / "faults" / argument).exists():
+        time.sleep(HOLD_POLL_SECONDS)
+
+
 ACTIONS = {
     "kill9": _kill,
     "exit": _exit,
@@ -125,5 +133,6 @@ ACTIONS = {
     "memory": _exhaust,
     "allocate": _allocate,
     "sleep": _sleep,
+    "hold": _hold,
     "spin": _spin,
 }

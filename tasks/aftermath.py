@@ -6,7 +6,7 @@ run loop that takes a dead worker's node back alike.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import ColumnElement
@@ -55,7 +55,7 @@ def change_after(
             return Change(values, (*told, *inactive), request=for_output(node, state, failure))
         case GiveUp():
             code = "poison" if failure.kind == "lease_lost" else failure.code
-            final = Failure(failure.kind, code, failure.message, failure.findings)
+            final = replace(failure, code=code, output=None)
             values = {"status": "error", "error": _stored(final)}
             return Change(values, (*told, error(final)))
 
@@ -96,7 +96,8 @@ def _alternative(
         attempt=state.attempt + 1,
         reason="fallback",
         capability_id=capability_id,
-        failure=failure,
+        # What the attempt consumed stands in the frame before this one.
+        failure=replace(failure, usage=None),
         duration_ms=duration_ms,
     )
     values = {

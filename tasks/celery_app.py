@@ -23,6 +23,8 @@ from models.telemetry import configure_logging
 
 PUBLISH_SECONDS = 1.0
 """How long publishing may take; after that the sweep does it."""
+BROKER_SECONDS = 10
+"""After how long without an answer a worker gives up its connection to the broker and makes a new one."""
 QUEUES = ("nodes", "bulk", "control")
 
 
@@ -74,7 +76,7 @@ def configuration() -> dict[str, Any]:
             # Nothing is kept of a message once it is read (see `no_ack` below): the note that would be made and deleted
             # again costs a worker two round trips, and would bring back what the sweep has long published.
             "ack_emulation": False,
-            "socket_timeout": 10,
+            "socket_timeout": BROKER_SECONDS,
             "socket_connect_timeout": 3,
             "socket_keepalive": True,
             "health_check_interval": 10,

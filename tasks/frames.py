@@ -201,6 +201,7 @@ def node_retry(
         payload["durationMs"] = round(duration_ms, 3)
     if failure.findings:
         payload["errors"] = [dict(finding) for finding in failure.findings]
+    payload |= _consumed(failure)
     return Draft("node_retry", payload, node_id=node.id)
 
 
@@ -218,12 +219,18 @@ def node_error(
         "code": failure.code,
         "message": failure.message,
         "remedy": remedy(failure.code),
+        **_consumed(failure),
     }
     if duration_ms is not None:
         payload["durationMs"] = round(duration_ms, 3)
     if node.virtual:
         payload["virtual"] = True
     return Draft("node_error", payload, node_id=node.id, message=failure.message)
+
+
+def _consumed(failure: Failure) -> dict[str, Any]:
+    """Return what a failed attempt consumed, which its run has paid for; nothing where nobody knows."""
+    return {} if failure.usage is None else {"usage": {**NO_USAGE, **failure.usage}}
 
 
 def validation_error(

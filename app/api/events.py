@@ -19,6 +19,7 @@ from simple_websocket import ConnectionClosed
 
 from app.api.arguments import FRAME_TYPES
 from app.auth import ForbiddenError, admit, count_message, subject, tenant
+from app.cors import is_allowed
 from app.errors import document_of, note_refusal
 from app.extensions import services
 from app.limits import LimitError
@@ -70,7 +71,7 @@ def prepare_handshake() -> None:
     origin = request.headers.get("Origin")
     allowed = services().settings.cors_allow_origins
     # A browser keeps to no same-origin rule for WebSockets, so the server has to.
-    if origin is not None and not (urlsplit(origin).netloc == request.host or {origin, "*"} & set(allowed)):
+    if origin is not None and not (urlsplit(origin).netloc == request.host or is_allowed(origin, allowed)):
         raise ForeignOriginError
     if SOCKET in request.environ:
         request.environ[SOCKET] = WholeSocket(request.environ[SOCKET])

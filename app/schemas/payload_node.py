@@ -61,6 +61,7 @@ class NodeErrorPayload(Open):
     code = text()
     message = text()
     remedy = text()
+    usage = one(UsageSchema)
     error = one(ErrorSchema, required=True)
 
 
@@ -73,6 +74,7 @@ class NodeRetryPayload(Open):
     duration_ms = amount(0)
     message = text()
     errors = fields.List(free())
+    usage = one(UsageSchema)
     capability_id = text(nullable=True)
     facets = free()
 

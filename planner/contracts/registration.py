@@ -12,6 +12,7 @@ import re
 from typing import Any
 from urllib.parse import urlsplit
 
+from planner.contracts.builtins import builtin_spellings
 from planner.contracts.capability import AGENT_TYPES, DERIVED_METADATA, KINDS, RECORD_MOMENTS, RECORD_ONLY, Capability
 from planner.contracts.declared_contracts import read_input_contract, read_names, read_output_contract, read_supported
 from planner.contracts.facets import FacetCatalogue
@@ -106,19 +107,28 @@ def _refusal(problems: list[Problem]) -> InvalidInputError:
 
 
 def _read_identity(reader: ObjectReader) -> dict[str, Any]:
-    capability_id = reader.text("capabilityId", required=True)
-    if capability_id is not None and not _ID.fullmatch(capability_id):
-        reader.report(
-            "capabilityId", "must start with a letter or digit and hold letters, digits, . _ : or - (128 at most)"
-        )
     return {
-        "capability_id": capability_id,
+        "capability_id": _read_id(reader),
         "version": reader.text("version", required=True),
         "display_name": reader.text("displayName", required=True),
         "summary": reader.text("summary", required=True),
         "kind": reader.choice("kind", KINDS, required=True),
         "agent_type": reader.choice("agentType", AGENT_TYPES) or "ai",
     }
+
+
+def _read_id(reader: ObjectReader) -> str | None:
+    capability_id = reader.text("capabilityId", required=True)
+    if capability_id is None:
+        return None
+    if not _ID.fullmatch(capability_id):
+        reader.report(
+            "capabilityId", "must start with a letter or digit and hold letters, digits, . _ : or - (128 at most)"
+        )
+    elif builtin_spellings().get(capability_id.lower(), capability_id) != capability_id:
+        theirs = builtin_spellings()[capability_id.lower()]
+        reader.report("capabilityId", f"differs only in case from the built-in {theirs}; choose another name")
+    return capability_id
 
 
 def _read_character(reader: ObjectReader) -> dict[str, Any]:

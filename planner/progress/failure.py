@@ -18,7 +18,10 @@ BACK_OFF_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What went wrong: `code` for programs, `message` for people, with the findings and the output that was refused."""
+    """What went wrong: `code` for programs, `message` for people, with the findings and the output that was refused.
+
+    `usage` is what the attempt consumed all the same, None where nobody knows: its worker is gone.
+    """
 
     kind: FailureKind
     code: str
@@ -27,6 +30,7 @@ class Failure:
     output: Any = None
     retryable: bool = True
     retry_after: float | None = None
+    usage: Mapping[str, Any] | None = None
 
     def as_json(self) -> dict[str, Any]:
         body: dict[str, Any] = {"code": self.code, "message": self.message}

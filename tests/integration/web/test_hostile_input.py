@@ -24,9 +24,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
+from app import create_app
 from app.stream.turnstile import OPENED_AT_ONCE
 from models.database import engine
+from models.settings import get_settings
 from models.unit_of_work import open_unit
+from planner.contracts.builtins import builtin_registrations
 from tests.integration.web.conftest import open_request
 from tests.support.envelopes import freeform_envelope, linkedin_envelope, writer_registration
 from tests.support.json_strategies import values
@@ -497,6 +500,7 @@ LOOKALIKES = (
     "acme.writer\N{ZERO WIDTH SPACE}",
     " acme.writer",
 )
+BUILTINS = [str(body["capabilityId"]) for body in builtin_registrations()]
 
 
 def test_no_registration_shadows_another(client: FlaskClient) -> None:
@@ -530,6 +534,22 @@ def test_no_registration_shadows_another(client: FlaskClient) -> None:
     client.delete(f"{FLEX}/capabilities/{mine['capabilityId']}", headers=ours)
     again = client.post(f"{FLEX}/capabilities/register", json={**mine, "version": "1.0.0"}, headers=ours)
     assert again.status_code == 200
+
+
+def test_no_registration_is_spelt_almost_like_a_built_in_one(client: FlaskClient) -> None:
+    """Seen to fail with `builtin_spellings` giving nothing: a name in other letters is registered (200)."""
+    # Given the name of every built-in capability, in other letters
+    for builtin in BUILTINS:
+        for name in {builtin.lower(), builtin.upper(), builtin.swapcase()} - {builtin}:
+            # When somebody registers under it
+            reply = client.post(f"{FLEX}/capabilities/register", json=writer_registration(capabilityId=name))
+            # Then it is refused at its place, and the refusal names whose it resembles
+            (error,) = assert_problem(reply, 422)["errors"]
+            assert error["pointer"] == "/capabilityId"
+            assert builtin in error["message"]
+    # And a name that only begins like one is a name of its own
+    longer = writer_registration(capabilityId=f"{BUILTINS[0].lower()}.ours")
+    assert client.post(f"{FLEX}/capabilities/register", json=longer).status_code == 200
 
 
 # B21: members that nobody may set
@@ -638,3 +658,71 @@ def test_no_id_leads_elsewhere(client: FlaskClient, name: str) -> None:
         assert reply.status_code in {404, 308, 405}, (path, reply.status_code)
     assert client.post(f"{FLEX}/runs/{name}/cancel").status_code in {404, 308, 405}
     assert client.delete(f"{FLEX}/capabilities/{name}").status_code in {404, 405}
+
+
+# B24: what a page of another site would have a browser do
+
+ELSEWHERE = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Origin": "https://elsewhere.example"}
+CONSOLE = "https://console.example"
+
+
+@pytest.fixture
+def consoles_client(connected: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[FlaskClient]:
+    """A client of an app that lets the pages of one origin call."""
+    monkeypatch.setenv("CORS_ALLOW_ORIGINS", CONSOLE)
+    get_settings.cache_clear()
+    app = create_app()
+    yield app.test_client()
+    app.extensions["flex"].hub.stop()
+    app.extensions["flex"].hub.join(5)
+
+
+@pytest.mark.parametrize("key", ["no key", "a key"])
+def test_a_page_of_another_site_changes_nothing(client: FlaskClient, web_app: Flask, new_run: str, key: str) -> None:
+    """Seen to fail with `refuse_other_sites` taken out of `identify`: the form is refused (415) or the key's scope,
+    and a bare POST cancels the run (202).
+    """
+    headers = dict(ELSEWHERE)
+    if key == "a key":
+        with open_unit() as unit:
+            headers["Authorization"] = f"Bearer {unit.keys.create(label='s', scopes=('operate',))[1]}"
+    # Given every route that a browser would send something to, and the forms in which it needs no leave to send it
+    changing = [
+        (
+            method,
+            str(rule).replace("<string:", "<").replace("<run_id>", new_run).replace("<capability_id>", "acme.writer"),
+        )
+        for rule in web_app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"GET", "HEAD", "OPTIONS"}
+    ]
+    assert len(changing) > 8
+    assert not [path for _, path in changing if "<" in path]
+    forms: list[dict[str, Any]] = [{}, {"data": {"a": "b"}}, {"data": "{}", "content_type": "text/plain"}]
+    # When a page of another site sends it
+    for method, path in changing:
+        for form in forms:
+            reply = client.open(path, method=method, headers=headers, **form)
+            # Then it is refused before anything is read
+            assert assert_problem(reply, 403)["code"] == "cross_site", (method, path)
+    # And a sandboxed frame, which has no origin to tell, is refused too
+    for origin in ({"Origin": "null"}, {}):
+        bare = {name: value for name, value in headers.items() if name != "Origin"}
+        assert_problem(client.post(f"{FLEX}/runs/{new_run}/cancel", headers={**bare, **origin}), 403)
+    with open_unit() as unit:
+        assert unit.runs.get(new_run).status == "pending"
+    # And it may look
+    assert client.get(f"{FLEX}/runs/{new_run}", headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize("site", ["same-origin", "same-site", "none", None])
+def test_a_page_of_our_own_and_a_program_may_change_things(client: FlaskClient, new_run: str, site: str | None) -> None:
+    """Seen to fail with every value of `Sec-Fetch-Site` taken for another site: 403."""
+    headers = {} if site is None else {"Sec-Fetch-Site": site, "Origin": "http://localhost"}
+    assert client.post(f"{FLEX}/runs/{new_run}/cancel", headers=headers).status_code == 202
+
+
+def test_a_page_of_an_allowed_origin_may_change_things(consoles_client: FlaskClient, new_run: str) -> None:
+    """Seen to fail with the origin left out of `refuse_other_sites`: 403 for the page that is allowed."""
+    path = f"{FLEX}/runs/{new_run}/cancel"
+    assert_problem(consoles_client.post(path, headers=ELSEWHERE), 403)
+    assert consoles_client.post(path, headers={**ELSEWHERE, "Origin": CONSOLE}).status_code == 202
