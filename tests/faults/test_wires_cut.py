@@ -46,7 +46,8 @@ def test_a_worker_that_loses_the_database_loses_its_node_and_its_late_result(
     crew: Crew, near: Path, tmp_path: Path, how: str
 ) -> None:
     """Seen to fail with status, worker and attempt taken out of the settling in `flex_go_on`: the late result is not
-    refused, and there are two; and with the attempt's number in the bundle's idempotency key: two effects.
+    refused, and breaks a check of the table when it counts the next node down again; and with the attempt's number in
+    the bundle's idempotency key: two effects.
     """
     with Outside() as outside, lone_worker(crew, outside, near, tmp_path) as (net, first, envelope, node_id):
         run_id, loss = lose_the_node(crew, outside, net, how, envelope)
