@@ -30,7 +30,7 @@ from tasks.computing import compute
 from tasks.context import Again, Context, Next, Stop
 from tasks.ending import end_run
 from tasks.finishing import finish
-from tasks.walk import Begun, next_attempt
+from tasks.walk import Begun, lanes_in_words, next_attempt
 
 
 def perform(context: Context, step: steps.Step) -> Next:
@@ -104,7 +104,7 @@ def _dispatch(context: Context, step: steps.Dispatch) -> Next:
         beside=[lane.node_ids[0] for lane in published],
         # A lease that is there already may end before anybody has claimed these lanes.
         wake=Wake(patience, anew=True, until=min(_lease_ends(context), default=None)),
-        waiting_for=f"{len(step.lanes)} lane{'s' if len(step.lanes) > 1 else ''} of the plan",
+        waiting_for=lanes_in_words(len(step.lanes)),
     )
     if published:
         also, known_as = kept is not None, run.correlation_id

@@ -236,6 +236,7 @@ def _complete_at_once(
             beside=[lane.node_ids[0] for lane in onward.beside],
             lease=_lease(),
             wake=Wake(REPUBLISH_SECONDS[0] if onward.beside else _lease()),
+            waiting_for=lanes_in_words(1 + len(onward.beside)) if onward.beside else None,
         )
         if moved is None:
             return None
@@ -251,6 +252,11 @@ def _complete_at_once(
     if moved.following is not None:
         return _Step(moved.following, onward.node_ids, LOOK if left - {onward.node_ids[0]} else ENDED)
     return _Step(None, walked=LOOK if left or not plan.children(node.id) else ENDED)
+
+
+def lanes_in_words(count: int) -> str:
+    """Return what a run waits for while so many of its lanes are walked."""
+    return f"{count} lane{'s' if count > 1 else ''} of the plan"
 
 
 def _lease() -> float:

@@ -76,6 +76,7 @@ class MoveRepository(Repository):
         beside: Sequence[str],
         lease: float,
         wake: Wake,
+        waiting_for: str | None = None,
     ) -> Moved | None:
         """Do in one statement what `complete`, `take` of the node `ahead` and the log's `record` do, and more.
 
@@ -85,7 +86,7 @@ class MoveRepository(Repository):
         row = GO_ON.one(
             self.connection,
             **settling(claim, result, successors),
-            **_going_on(ahead, beside, wake),
+            **_going_on(ahead, beside, wake, waiting_for),
             epoch=claim.epoch,
             lease=lease,
             told=_as_told(told),
@@ -114,7 +115,7 @@ class MoveRepository(Repository):
         row = GO_ON.one(
             self.connection,
             **_NOTHING_SETTLED,
-            **{**_going_on(ahead, beside, wake), "waiting_for": waiting_for},
+            **_going_on(ahead, beside, wake, waiting_for),
             run_id=run_id,
             epoch=epoch,
             plan_version=plan_version,
@@ -149,7 +150,7 @@ _NOTHING_SETTLED: Mapping[str, Any] = {
 }
 
 
-def _going_on(ahead: Ahead | None, beside: Sequence[str], wake: Wake) -> dict[str, Any]:
+def _going_on(ahead: Ahead | None, beside: Sequence[str], wake: Wake, waiting_for: str | None) -> dict[str, Any]:
     return {
         "ahead": None if ahead is None else ahead.state.node_id,
         "tried": None if ahead is None else ahead.state.attempt,
@@ -159,7 +160,7 @@ def _going_on(ahead: Ahead | None, beside: Sequence[str], wake: Wake) -> dict[st
         "wake_within": wake.within,
         "wake_anew": wake.anew,
         "wake_until": wake.until,
-        "waiting_for": None,
+        "waiting_for": waiting_for,
     }
 
 

@@ -49,6 +49,7 @@ def settle(
             beside=beside,
             lease=15,
             wake=Wake(5),
+            waiting_for="three lanes" if beside else None,
         )
 
 
@@ -146,6 +147,7 @@ def test_at_a_fork_one_node_is_begun_and_the_others_are_noted_as_published() -> 
     assert [nodes[name].status for name in ("root", "a", "b", "c")] == ["completed", "running", "pending", "pending"]
     assert [nodes[name].dispatch_count for name in ("a", "b", "c")] == [0, 1, 1]
     assert [frame.type for frame in moves.frames(run_id)][-3:] == ["node_start", "node_complete", "node_start"]
+    assert moves.statement("SELECT waiting_for FROM flex_runs") == [("three lanes",)]
     assert_no_gap(run_id)
 
 
