@@ -40,6 +40,7 @@ from tasks.agents.base import CancelToken
 from tasks.nodes import attempt
 from tasks.planning import plan_and_store
 from tasks.runs import advance
+from tasks.walk import Begun
 from tests.support.envelopes import linkedin_envelope, variants_contract
 from tests.support.servers import make_data_dir
 
@@ -47,7 +48,7 @@ ROOT = Path(__file__).parents[2]
 RUNS, SENDS = 60, 100
 QUEUE = "flex:nodes"
 RUN_ID = "flex_" + "0" * 32
-LANE = ["linkedinVariants~a", "contentReview~a"]
+OTHER_LANE = ["linkedinVariants~b", "contentReview~b"]
 CORRELATION_ID = "00000000-0000-4000-8000-000000000000"
 LANES = {
     "one lane of 2 nodes": [2],
@@ -191,22 +192,23 @@ def _tell_transactions() -> None:
     for _ in range(RUNS):
         run = timed("store a run and its first frame", _new_run)
         timed("plan: claim, search, prove, store 7 nodes", plan_and_store, run.run_id, run.epoch)
-        timed("advance: cut the first lane", advance, run.run_id, keep=True)
-        with open_unit() as unit:
-            stored = unit.plans.stored(run.run_id, 1)
-        claim = timed("claim the first node", walk._claim, run.run_id, run.epoch, "briefing")
-        done = timed("  (its offline agent)", attempt, claim, stored, CancelToken())
-        timed("settle it, count down one child", walk._complete, claim, stored, done, ["briefing"], chained=False)
-        timed("advance: branch settled, a lane sent", advance, run.run_id, keep=True)
-        writer = walk._claim(run.run_id, run.epoch, LANE[0])
-        assert writer is not None
-        wrote = attempt(writer, stored, CancelToken())
-        timed("settle a writer and claim its reviewer", walk._complete, writer, stored, wrote, LANE, chained=False)
+        first = timed("advance: cut the first lane, begin its node", advance, run.run_id, keep=True)
+        done = timed("  (its offline agent)", attempt, first.claim, first.stored, CancelToken())
+        timed("go on: settle it, count down one child", _go_on, first, done)
+        writer = timed("advance: branch settled, a lane sent", advance, run.run_id, keep=True)
+        wrote = attempt(writer.claim, writer.stored, CancelToken())
+        timed("go on: settle a writer and begin its reviewer", _go_on, writer, wrote)
+        other = timed("begin a lane that came as a message", walk._begin, run.run_id, run.epoch, OTHER_LANE)
+        assert other is not None
     _tell(f"transactions, offline agents, {RUNS} runs one after another (milliseconds)")
     _tell(f"  {'':42}    best   median      p95")
     for name, values in took.items():
         _tell(f"  {name:42} {_middle(values)}")
     _tell()
+
+
+def _go_on(begun: Begun, done: Any) -> None:
+    walk._complete(begun.claim, begun.stored, done, begun.node_ids, begun.seen, chained=False)
 
 
 def _tell(line: str = "") -> None:
