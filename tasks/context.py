@@ -13,7 +13,7 @@ from models.tables.base import clock
 from models.unit_of_work import UnitOfWork
 from planner.plan.graph import Node
 from planner.progress.state import RunState
-from tasks.walk import Begun
+from tasks.beginning import Begun
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,11 +26,11 @@ from tasks.aftermath import change_after
 from tasks.answers import apply_answer
 from tasks.asking import ask
 from tasks.base import WORKER
+from tasks.beginning import Begun, lanes_in_words, lease, next_attempt
 from tasks.computing import compute
 from tasks.context import Again, Context, Next, Stop
 from tasks.ending import end_run
 from tasks.finishing import finish
-from tasks.walk import Begun, lanes_in_words, next_attempt
 
 
 def perform(context: Context, step: steps.Step) -> Next:
@@ -93,13 +93,13 @@ def _dispatch(context: Context, step: steps.Dispatch) -> Next:
     ahead = None
     if kept is not None:
         ahead = next_attempt(plan, plan.node(kept.node_ids[0]), context.state.nodes[kept.node_ids[0]])
-    patience = steps.REPUBLISH_SECONDS[0] if published else get_settings().lease_seconds
+    patience = steps.REPUBLISH_SECONDS[0] if published else lease()
     moved = unit.moves.begin(
         run.run_id,
         epoch=run.epoch,
         plan_version=plan.version,
         worker=WORKER,
-        lease=get_settings().lease_seconds,
+        lease=lease(),
         ahead=ahead,
         beside=[lane.node_ids[0] for lane in published],
         # A lease that is there already may end before anybody has claimed these lanes.

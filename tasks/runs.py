@@ -18,11 +18,12 @@ from models.unit_of_work import UnitOfWork, open_unit
 from planner.progress.state import RunState
 from planner.progress.steps import next_step
 from tasks.base import FlexTask
+from tasks.beginning import Begun
 from tasks.celery_app import celery
 from tasks.context import Again, Context
 from tasks.perform import perform
 from tasks.planning import plan_and_store
-from tasks.walk import Begun, go_on, walk
+from tasks.walk import go_on, walk
 
 logger = structlog.get_logger(__name__)
 

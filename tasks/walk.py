@@ -7,9 +7,8 @@ publishes its rest.
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -18,13 +17,12 @@ from models.errors import LeaseLostError
 from models.events.frames import Draft
 from models.faults import fault
 from models.repositories.claims import Claim, ClaimRefusedError, Result
-from models.repositories.moves import Ahead, Wake
+from models.repositories.moves import Wake
 from models.repositories.plans import StoredPlan
 from models.settings import get_settings
 from models.unit_of_work import UnitOfWork, open_reading, open_statement, open_unit
 from planner.plan.graph import Node, PlanGraph
 from planner.plan.lanes import Lane
-from planner.progress.bundle import ancestor_ids
 from planner.progress.failure import after_failure, candidate_id
 from planner.progress.onward import Onward, after_settling
 from planner.progress.replanning import directions_in
@@ -33,7 +31,8 @@ from planner.progress.steps import REPUBLISH_SECONDS
 from tasks import dispatch, frames, requests
 from tasks.aftermath import change_after
 from tasks.agents.base import Usage
-from tasks.base import WORKER, stopping
+from tasks.base import stopping
+from tasks.beginning import Begun, begin, lanes_in_words, lease, next_attempt, take
 from tasks.heartbeat import heartbeat
 from tasks.nodes import Ask, Done, Failed, attempt
 
@@ -64,66 +63,13 @@ class _Step:
     walked: Walked = ENDED
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """A lane whose first node this worker has claimed.
-
-    `seen` are outputs (node id → facet → value) that were read on the way, which nobody changes while they are needed.
-    """
-
-    claim: Claim
-    stored: StoredPlan
-    node_ids: Sequence[str]
-    seen: dict[str, Any] = field(default_factory=dict)
-
-
 def walk(run_id: str, epoch: int, node_ids: Sequence[str], *, chained: bool = False) -> Walked:
     """Claim the first of the nodes, walk them in order and say whether the run's loop should be asked next.
 
     With `chained` a message for the node behind the last one follows this lane's.
     """
-    begun = _begin(run_id, epoch, node_ids)
+    begun = begin(run_id, epoch, node_ids)
     return ENDED if begun is None else go_on(begun, chained=chained)
-
-
-def _begin(run_id: str, epoch: int, node_ids: Sequence[str]) -> Begun | None:
-    """Take the lane's first node; None when it is not to be had, which is nobody's fault."""
-    with open_statement(None) as unit:
-        known = unit.plans.latest(run_id)
-        moved = None
-        if known is not None and (node := known.plan.find(node_ids[0])) is not None:
-            moved = unit.moves.begin(
-                run_id,
-                epoch=epoch,
-                plan_version=known.plan.version,
-                worker=WORKER,
-                lease=_lease(),
-                ahead=next_attempt(known.plan, node, NodeState(node.id)),
-                wake=Wake(_lease()),
-            )
-    if known is not None and moved is not None and moved.following is not None:
-        return Begun(moved.following, known, node_ids, dict(moved.outputs))
-    # It was tried before, or the plan is another one by now: what there is to know is read under the run's lock.
-    return _begin_again(run_id, epoch, node_ids)
-
-
-def _begin_again(run_id: str, epoch: int, node_ids: Sequence[str]) -> Begun | None:
-    try:
-        with open_unit(None) as unit:
-            claim, start, at = _take(unit, run_id, node_ids[0], epoch)
-            unit.events.record(run_id, [start], at=at, wake_within=_lease(), usage={})
-            stored = unit.plans.stored(run_id, claim.plan_version)
-    except ClaimRefusedError:
-        logger.debug("claim_refused", run_id=run_id, node_id=node_ids[0])
-        return None
-    return Begun(claim, stored, node_ids)
-
-
-def next_attempt(plan: PlanGraph, node: Node, state: NodeState, seen: Container[str] = ()) -> Ahead:
-    """Return the next attempt at a node in this state, and what of its ancestors it still has to see."""
-    capability_id = candidate_id(node, state.candidate)
-    start = frames.node_start(node, attempt=state.attempt + 1, capability_id=capability_id)
-    return Ahead(state, start, [ancestor for ancestor in ancestor_ids(plan, node.id) if ancestor not in seen])
 
 
 def go_on(begun: Begun, *, chained: bool = False) -> Walked:
@@ -137,13 +83,6 @@ def go_on(begun: Begun, *, chained: bool = False) -> Walked:
             step = _attempt(claim, begun.stored, step.lane, seen, chained=chained)
         look = look or step.walked.look
     return Walked(look, step.walked.handed_over)
-
-
-def _take(unit: UnitOfWork, run_id: str, node_id: str, epoch: int) -> tuple[Claim, Draft, datetime]:
-    claim, at = unit.claims.take(run_id, node_id, epoch=epoch, worker=WORKER, lease=_lease())
-    node: Node = unit.plans.stored(run_id, claim.plan_version).plan.node(node_id)
-    capability_id = candidate_id(node, claim.state.candidate)
-    return claim, frames.node_start(node, attempt=claim.attempt, capability_id=capability_id), at
 
 
 def _attempt(claim: Claim, stored: StoredPlan, lane: Sequence[str], seen: dict[str, Any], *, chained: bool) -> _Step:
@@ -196,7 +135,7 @@ def _complete(
         if not (overtaken or why or stopping.is_set()) and ahead and ahead[0] in settled.closed:
             following, start = _take_next(unit, claim, ahead[0])
             told.extend(start)
-        unit.events.record(claim.run_id, told, at=settled.at, wake_within=_lease(), usage=result.usage)
+        unit.events.record(claim.run_id, told, at=settled.at, wake_within=lease(), usage=result.usage)
         if overtaken:
             _count_down(unit, claim, settled.plan_version)
         if why is not None:
@@ -234,8 +173,8 @@ def _complete_at_once(
             successors=plan.children(node.id),
             ahead=None if following is None else next_attempt(plan, following, NodeState(following.id), seen),
             beside=[lane.node_ids[0] for lane in onward.beside],
-            lease=_lease(),
-            wake=Wake(REPUBLISH_SECONDS[0] if onward.beside else _lease()),
+            lease=lease(),
+            wake=Wake(REPUBLISH_SECONDS[0] if onward.beside else lease()),
             waiting_for=lanes_in_words(1 + len(onward.beside)) if onward.beside else None,
         )
         if moved is None:
@@ -254,15 +193,6 @@ def _complete_at_once(
     return _Step(None, walked=LOOK if left or not plan.children(node.id) else ENDED)
 
 
-def lanes_in_words(count: int) -> str:
-    """Return what a run waits for while so many of its lanes are walked."""
-    return f"{count} lane{'s' if count > 1 else ''} of the plan"
-
-
-def _lease() -> float:
-    return get_settings().lease_seconds
-
-
 def _count_down(unit: UnitOfWork, claim: Claim, plan_version: int) -> None:
     """Count a settled node down for those that wait for it in a version that came into force while it was worked on."""
     plan = unit.plans.stored(claim.run_id, plan_version).plan
@@ -273,7 +203,7 @@ def _count_down(unit: UnitOfWork, claim: Claim, plan_version: int) -> None:
 def _take_next(unit: UnitOfWork, claim: Claim, node_id: str) -> tuple[Claim | None, list[Draft]]:
     """Claim a node that has just become ready; a run that stopped moving meanwhile lets nobody have it."""
     try:
-        following, start, _ = _take(unit, claim.run_id, node_id, claim.epoch)
+        following, start, _ = take(unit, claim.run_id, node_id, claim.epoch)
     except ClaimRefusedError:
         return None, []
     return following, [start]
@@ -310,7 +240,7 @@ def _fail(claim: Claim, stored: StoredPlan, failed: Failed, lane: Sequence[str])
             again = unit.claims.try_again(
                 claim,
                 [*change.drafts, start],
-                lease=_lease(),
+                lease=lease(),
                 usage=usage,
                 values=change.values,
             )

@@ -35,12 +35,12 @@ from models.telemetry import configure_logging
 from models.unit_of_work import open_unit
 from planner.envelope import check_envelope
 from planner.plan.lanes import Lane
-from tasks import dispatch, walk
+from tasks import beginning, dispatch, walk
 from tasks.agents.base import CancelToken
+from tasks.beginning import Begun
 from tasks.nodes import attempt
 from tasks.planning import plan_and_store
 from tasks.runs import advance
-from tasks.walk import Begun
 from tests.support.envelopes import linkedin_envelope, variants_contract
 from tests.support.servers import make_data_dir
 
@@ -198,7 +198,7 @@ def _tell_transactions() -> None:
         writer = timed("advance: branch settled, a lane sent", advance, run.run_id, keep=True)
         wrote = attempt(writer.claim, writer.stored, CancelToken())
         timed("go on: settle a writer and begin its reviewer", _go_on, writer, wrote)
-        other = timed("begin a lane that came as a message", walk._begin, run.run_id, run.epoch, OTHER_LANE)
+        other = timed("begin a lane that came as a message", beginning.begin, run.run_id, run.epoch, OTHER_LANE)
         assert other is not None
     _tell(f"transactions, offline agents, {RUNS} runs one after another (milliseconds)")
     _tell(f"  {'':42}    best   median      p95")
