@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any
 
 import structlog
 
@@ -58,11 +58,6 @@ class Failed:
     failure: Failure
     usage: Usage
     duration_ms: float | None = None
-
-    @classmethod
-    def after(cls, failure: Failure, usage: Usage) -> Self:
-        """Return the outcome of a call that failed, with its cost noted in the failure too, for whoever tells of it."""
-        return cls(replace(failure, usage=usage.as_json()), usage)
 
 
 Outcome = Done | Ask | Failed
@@ -167,20 +162,20 @@ def _call(bundle: AgentBundle, node: Node, capability: Capability, cancel: Cance
         fault("in_agent", node.id)
         result = agent_for(capability, get_settings()).run(bundle, cancel=cancel)
     except AgentError as error:
-        return Failed.after(_agent_failure(error), error.usage)
+        return Failed(_agent_failure(error), error.usage)
     # MemoryError and SystemExit, left alone, would end the whole worker, and the next one that gets the node.
     except (Exception, SystemExit) as error:
         logger.exception("agent_crashed", capability_id=capability.capability_id, node_id=node.id)
         message = f"The agent broke while it worked: {type(error).__name__}."
-        return Failed.after(Failure("agent_error", "agent_crash", message), Usage())
+        return Failed(Failure("agent_error", "agent_crash", message), Usage())
     if result.hitl is not None:
         return Ask(result.hitl, result.usage)
     if fault_of_json := _fault_of_json(result):
-        return Failed.after(_not_json(f"What the agent gave cannot be stored as JSON: {fault_of_json}"), result.usage)
+        return Failed(_not_json(f"What the agent gave cannot be stored as JSON: {fault_of_json}"), result.usage)
     contract = contract_of(node)
     if findings := _findings(node, contract, result.output):
         message = f"The output does not fit the contract: {findings[0]['message']}" + _more(len(findings) - 1)
-        return Failed.after(Failure("invalid_output", "invalid_output", message, findings, result.output), result.usage)
+        return Failed(Failure("invalid_output", "invalid_output", message, findings, result.output), result.usage)
     output = contract.to_facets(result.output)
     return Done(output, result.usage, result.provenance, (time.monotonic() - began) * 1000)
 

@@ -8,7 +8,7 @@ publishes its rest.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
@@ -226,10 +226,11 @@ def _fail(claim: Claim, stored: StoredPlan, failed: Failed, lane: Sequence[str])
     with open_reading(claim.tenant_id) as unit:
         registry = unit.capabilities.snapshot()
     active = {capability.capability_id for capability in registry.active()}
-    aftermath = after_failure(node, claim.state, failed.failure, active.__contains__)
-    change = change_after(node, claim.state, failed.failure, aftermath, duration_ms=failed.duration_ms)
     usage = failed.usage.as_json()
-    logger.info("attempt_failed", code=failed.failure.code, next=type(aftermath).__name__)
+    failure = replace(failed.failure, usage=usage)
+    aftermath = after_failure(node, claim.state, failure, active.__contains__)
+    change = change_after(node, claim.state, failure, aftermath, duration_ms=failed.duration_ms)
+    logger.info("attempt_failed", code=failure.code, next=type(aftermath).__name__)
     with open_unit(None) as unit:
         if change.again:
             start = frames.node_start(
