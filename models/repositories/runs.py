@@ -30,6 +30,10 @@ Item = TypeVar("Item")
 NUDGE_SECONDS = 5.0
 """The first pause after an unanswered wake-up; it doubles up to `NUDGE_SECONDS_AT_MOST`."""
 NUDGE_SECONDS_AT_MOST = 300.0
+SUBMITTED_AT_ONCE = 1000
+"""More submissions than are ever under way at once: each has a connection, and a server has no more than hundreds."""
+LOCK_SEED = 6_190_347
+"""Keeps the locks of those who submit apart from other advisory locks of the database."""
 
 Held = tuple[str, str, int]
 """What a worker holds a lease on: run id, node id, attempt; planning stands under the node id `""`."""
@@ -251,8 +255,19 @@ class RunRepository(Repository):
         )
         return self.get(run_id)
 
-    def count_waiting(self, at_most: int) -> int:
-        """Return how many runs wait for a planner; counting stops at `at_most`."""
+    def count_waiting(self, limit: int) -> int:
+        """Return how many runs wait for a planner; counting stops at `limit`.
+
+        Near the limit the tenant's submissions take turns from here to their ends, so that no two of them count the
+        same place as free. Far below it nobody waits for another.
+        """
+        waiting = self._waiting(limit)
+        if limit - SUBMITTED_AT_ONCE < waiting < limit:
+            self.connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(self.owner, LOCK_SEED))))
+            waiting = self._waiting(limit)
+        return waiting
+
+    def _waiting(self, at_most: int) -> int:
         waiting = (
             select(flex_runs.c.run_id)
             .where(flex_runs.c.status == "pending", self.mine(flex_runs))

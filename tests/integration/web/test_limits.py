@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
+import httpx2
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -15,7 +19,7 @@ from app import create_app
 from models.settings import get_settings, load_settings
 from models.unit_of_work import open_unit
 from tests.support.lines import captured
-from tests.support.web import forget_process
+from tests.support.web import WebServer, forget_process
 
 FLEX = "/api/v1/flex"
 Limited = Callable[..., FlaskClient]
@@ -61,6 +65,43 @@ def test_as_many_runs_wait_as_may_and_no_more(limited: Limited, envelope: dict[s
     with open_unit(tenant=None) as unit:
         unit.planning.claim(first.get_json()["runId"], 1, "w", 5)
     assert client.post(f"{FLEX}/runs", json=envelope).status_code == 202
+
+
+def test_of_many_that_come_at_once_as_many_are_let_in_as_may_wait(
+    connected: dict[str, str], envelope: dict[str, Any]
+) -> None:
+    """Seen to fail without the lock in `count_waiting`: 12 to 14 were let in for 3 places."""
+    each, limit = 16, 3
+    tokens = {}
+    for tenant in ("one", "other"):
+        with open_unit(tenant) as unit:
+            tokens[tenant] = unit.keys.create(label=tenant, scopes=("run",))[1]
+    together = threading.Barrier(each * len(tokens))
+
+    def submit(tenant: str) -> tuple[str, httpx2.Response]:
+        with httpx2.Client(trust_env=False, timeout=30, base_url=server.url) as client:
+            client.get("/healthz")
+            together.wait(30)
+            headers = {"Authorization": f"Bearer {tokens[tenant]}"}
+            return tenant, client.post(f"{FLEX}/runs", json=envelope, headers=headers)
+
+    server = WebServer({**connected, "FLEX_MAX_WAITING_RUNS": str(limit)})
+    try:
+        with ThreadPoolExecutor(together.parties) as pool:
+            replies = list(pool.map(submit, list(tokens) * each))
+    finally:
+        server.stop()
+    assert Counter((tenant, reply.status_code) for tenant, reply in replies) == {
+        (tenant, status): count for tenant in tokens for status, count in ((202, limit), (503, each - limit))
+    }
+    for _, reply in replies:
+        if reply.status_code == 503:
+            assert reply.headers["Content-Type"] == "application/problem+json"
+            assert reply.headers["Retry-After"] == "2"
+            assert reply.headers["X-Backlog-Pending"] == reply.headers["X-Backlog-Limit"] == str(limit)
+    for tenant in tokens:
+        with open_unit(tenant) as unit:
+            assert len(unit.runs.list().data) == limit
 
 
 def test_a_refusal_for_want_of_room_leaves_a_line_that_says_how_much_there_is(
