@@ -54,8 +54,9 @@ def check_backlog(unit: UnitOfWork, limit: int) -> None:
     """Raise `TooManyWaitingRunsError` when the tenant has as many runs waiting for a planner as it may."""
     waiting = unit.runs.count_waiting(limit)
     if waiting >= limit:
+        runs = "1 run waits" if waiting == 1 else f"{waiting} runs wait"
         raise TooManyWaitingRunsError(
-            f"{waiting} runs wait for a planner already; nothing was stored, send it again in a moment.",
+            f"{runs} for a planner already; nothing was stored, send it again in a moment.",
             pending=waiting,
             limit=limit,
             retry_after=2,

@@ -110,7 +110,8 @@ def test_a_refusal_for_want_of_room_leaves_a_line_that_says_how_much_there_is(
     client = limited(FLEX_MAX_WAITING_RUNS="1")
     client.post(f"{FLEX}/runs", json=envelope)
     with captured() as lines:
-        client.post(f"{FLEX}/runs", json=envelope)
+        refused = client.post(f"{FLEX}/runs", json=envelope).get_json()
+    assert refused["detail"].startswith("1 run waits for a planner already; nothing was stored")
     (line,) = lines.named("flex_run_backlog_reject")
     assert (line["code"], line["pending"], line["limit"]) == ("server_busy", 1, 1)
 
