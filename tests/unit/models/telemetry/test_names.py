@@ -68,31 +68,3 @@ def test_the_reference_page_is_up_to_date() -> None:
 
 def test_every_source_has_a_name_of_its_own() -> None:
     assert len({source.name for source in SOURCES}) == len(SOURCES)
-
-
-def test_dashboards_ask_only_for_metrics_and_lines_that_exist() -> None:
-    page = (ROOT / "docs" / "howto" / "dashboards.md").read_text(encoding="utf-8")
-    known = {metric.prometheus for metric in METRICS} | {line.name for line in LINES}
-    asked = set(re.findall(r"\bflex_\w+", page))
-    assert len(asked) > 20
-    assert {_family(name) for name in asked} <= {_family(name) for name in known}
-
-
-def test_dashboards_ask_only_for_labels_that_their_metrics_have() -> None:
-    page = (ROOT / "docs" / "howto" / "dashboards.md").read_text(encoding="utf-8")
-    labels = {metric.prometheus: {*metric.labels, "le"} for metric in METRICS}
-    grouped = 0
-    for query in page.splitlines():
-        asked = [_family(name) for name in re.findall(r"\bflex_\w+", query)]
-        known = set().union(*(labels.get(name, set()) for name in asked))
-        by = {label for group in re.findall(r"\bby \(([^)]*)\)", query) for label in group.split(", ")}
-        chosen = set(re.findall(r"[{,](\w+)=\"", query))
-        assert by | chosen <= known, query
-        grouped += bool(by)
-    assert grouped > 5
-
-
-def _family(sample: str) -> str:
-    for ending in ("_total", "_bucket", "_sum", "_count"):
-        sample = sample.removesuffix(ending)
-    return sample
