@@ -6,8 +6,9 @@ and for any route whose rule is loosened to let every key in.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
@@ -17,11 +18,12 @@ from flask.testing import FlaskClient
 from sqlalchemy import text
 
 from app import create_app
+from app.auth import Gate, StoredKeys, UnauthorizedError
 from app.rules import ANY, OPEN, RULES, Rule, check_complete
 from models.catalogue import catalogue
 from models.database import engine
 from models.repositories.keys import SCOPES, SECONDS_BETWEEN_NOTES_OF_USE, ApiKey
-from models.settings import load_settings
+from models.settings import get_settings, load_settings
 from models.unit_of_work import open_unit
 from planner.contracts.capabilities import check_registration
 from planner.envelope import check_envelope
@@ -30,9 +32,12 @@ from tests.support.envelopes import linkedin_envelope, writer_registration
 from tests.support.factories import make_chain
 from tests.support.servers import PostgresServer
 from tests.support.web import forget_process
+from tests.support.work import statements_of, work_of
 
 FLEX = "/api/v1/flex"
 NOBODY = "00" * 24
+NOTHING = {"run_id": "flex_" + "0" * 32, "request_id": "hitl_" + "0" * 32, "capability_id": "acme.nobody"}
+"""Ids that were never given."""
 
 
 @dataclass(frozen=True)
@@ -207,6 +212,50 @@ def test_another_tenants_thing_is_not_found(
         # And it is there, for those whose it is
         if method in {"GET", "HEAD"}:
             assert ask(client, method, path, keys.all_of(RULES[endpoint])).status_code == 200, (method, path)
+
+
+@pytest.mark.parametrize("endpoint", FOREIGN)
+def test_another_tenants_thing_takes_the_same_work_as_one_that_never_was(
+    app: Flask, client: FlaskClient, keys: Keys, things: dict[str, str], endpoint: str
+) -> None:
+    """Seen to fail for plans where `RunRepository.get` finds runs of everyone: 404 comes all the same, but later."""
+    nothing = {name: NOTHING.get(name, there) for name, there in things.items()}
+
+    def look(at: dict[str, str]) -> None:
+        for method, path in calls(app, endpoint, at):
+            assert ask(client, method, path, keys.stranger, json=bodies(at).get(endpoint)).status_code == 404
+
+    look(nothing)
+    foreign, unknown = work_of(lambda: look(things)), work_of(lambda: look(nothing))
+    assert sum(statements_of(unknown).values()) >= 2
+    assert foreign == unknown
+
+
+def test_no_wrong_key_tells_by_its_work_what_is_wrong_with_it(app: Flask, client: FlaskClient, keys: Keys) -> None:
+    """Seen to fail when `recognise` returns before it compares where there is no such prefix."""
+    prefix = keys.by_scope["admin"].split("_")[1]
+    wrong = {"id": f"flex_{NOBODY[:10]}_{NOBODY}", "secret": f"flex_{prefix}_{NOBODY}"}
+    held = {"revoked": keys.revoked, "expired": keys.expired}
+
+    def refused(token: str) -> Counter[str]:
+        return work_of(lambda: client.get(f"{FLEX}/runs", headers=bearer(token)))
+
+    refused(wrong["id"])
+    assert refused(wrong["id"]) == refused(wrong["secret"])
+    assert refused(held["revoked"]) == refused(held["expired"])
+
+    # And where the server has a key of its own, one that held once takes the same statements as one that never was
+    gate = Gate(replace(get_settings(), api_key="a-long-enough-key"), StoredKeys())
+
+    def statements(token: str) -> Counter[str]:
+        def admit() -> None:
+            with app.app_context(), pytest.raises(UnauthorizedError):
+                gate.admit(token)
+
+        return statements_of(work_of(admit))
+
+    told = [statements(token) for token in (*wrong.values(), *held.values())]
+    assert told == [told[0]] * 4
 
 
 @pytest.mark.parametrize("endpoint", FOREIGN)
