@@ -10,7 +10,7 @@ DEFAULT_TENANT = "default"
 EVERY_TENANT = "*"
 """The owner of what every tenant may see: the built-in capabilities."""
 Source = Connection | Callable[[], Connection]
-"""A connection, or what gives it when the first statement needs it, the same one every time."""
+"""A connection inside a transaction; or what gives one, the same every time, on which each statement is one."""
 
 
 class Repository:
@@ -23,6 +23,11 @@ class Repository:
     @property
     def connection(self) -> Connection:
         return self._source if isinstance(self._source, Connection) else self._source()
+
+    @property
+    def by_itself(self) -> bool:
+        """Whether each statement is a transaction by itself."""
+        return not isinstance(self._source, Connection)
 
     def mine(self, table: Table) -> ColumnElement[bool]:
         """Return the condition that every statement on `table` carries."""

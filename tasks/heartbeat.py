@@ -16,7 +16,7 @@ import structlog
 from models.errors import DatabaseUnavailableError
 from models.repositories.runs import Held
 from models.settings import get_settings
-from models.unit_of_work import open_unit
+from models.unit_of_work import open_statement
 from tasks.agents.base import CancelToken
 from tasks.base import WORKER
 
@@ -59,8 +59,10 @@ class Heartbeat:
         with self._lock:
             before = dict(self._held)
         lease = get_settings().lease_seconds
-        with open_unit(None) as unit:
+        # Two transactions: one that holds nodes must never wait for a run, as all others lock the run first.
+        with open_statement(None) as unit:
             kept = unit.claims.extend(self._worker, lease, before)
+        with open_statement(None) as unit:
             kept |= unit.planning.extend(self._worker, lease, before)
         for key, token in before.items():
             if key not in kept:

@@ -117,7 +117,9 @@ class ClaimRepository(Repository):
         Where a newer version is in force, nothing is counted: the caller counts that one's down. It also records the
         `node_complete`. Raises LeaseLostError, upon which the transaction must be given up.
         """
-        row = SETTLE.one(self.connection, **settling(claim, result, successors))
+        given = settling(claim, result, successors)
+        written = {name: dumps(given[name]) for name in ("output", "provenance", "usage")}
+        row = SETTLE.one(self.connection, **given | written)
         if row is None or row["settled"] != 1:
             raise lease_lost(claim)
         return Settled(frozenset(row["closed"]), row["plan_version"], row["now"])
@@ -214,9 +216,9 @@ def settling(claim: Claim, result: Result, successors: Sequence[str]) -> dict[st
         "worker": claim.worker,
         "attempt": claim.attempt,
         "plan_version": claim.plan_version,
-        "output": dumps(result.output),
-        "provenance": dumps(result.provenance),
-        "usage": dumps(result.usage),
+        "output": result.output,
+        "provenance": result.provenance,
+        "usage": result.usage,
         "duration_ms": result.duration_ms,
         "successors": list(successors),
     }

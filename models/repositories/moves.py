@@ -1,7 +1,9 @@
 """Going on: a node settled, the next one begun, lanes offered and all of it told, in one statement.
 
 The worker says what it wants to go on with; what is not to be had is left alone. The statement is a transaction by
-itself, and stands inside one where the run's lock is held already.
+itself, and stands inside one where the run's lock is held already. Moves that are by themselves share their
+transaction with those of other threads. In such a group none waits for a run that somebody else holds: it would make
+strangers wait, and two groups could wait for each other. It is made again, alone and with patience.
 """
 
 from __future__ import annotations
@@ -9,15 +11,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from operator import itemgetter
+from typing import Any, NamedTuple
 
-from models.database import dumps
+import psycopg2
+from sqlalchemy import Connection
+
+from models.database import database_errors, dumps, statements
 from models.events.frames import Draft
 from models.events.log import EventLog
+from models.group_commit import GroupCommit
 from models.repositories.claims import Claim, Presence, Result, lease_lost, settling
 from models.repositories.settling import GO_ON
 from models.scope import Repository, Source
 from planner.progress.state import NodeState
+
+Row = Mapping[str, Any]
+
+ROOM_IN_A_GROUP = 64 * 1024
+"""How long a move may be, in characters, to be stored together with others: a large one would make them wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +95,14 @@ class MoveRepository(Repository):
         `told` is the `node_complete`. The node `ahead` is begun if this closes it, and those of `beside` are noted as
         published. None where a newer version is in force: then nothing has happened. Raises LeaseLostError.
         """
-        row = GO_ON.one(
-            self.connection,
+        row = self._go_on(
             **settling(claim, result, successors),
             **_going_on(ahead, beside, wake, waiting_for),
             epoch=claim.epoch,
             lease=lease,
             told=_as_told(told),
         )
-        if row is None or row["o_outcome"] == "lost":
+        if row["o_outcome"] == "lost":
             raise lease_lost(claim)
         return None if row["o_outcome"] == "overtaken" else self._moved(claim, row, ahead, [told])
 
@@ -112,8 +123,7 @@ class MoveRepository(Repository):
 
         None when none of them is to be had, or a newer version of the plan is in force: then nothing has happened.
         """
-        row = GO_ON.one(
-            self.connection,
+        row = self._go_on(
             **_NOTHING_SETTLED,
             **_going_on(ahead, beside, wake, waiting_for),
             run_id=run_id,
@@ -122,11 +132,19 @@ class MoveRepository(Repository):
             worker=worker,
             lease=lease,
         )
-        if row is None or row["o_outcome"] != "done":
+        if row["o_outcome"] != "done":
             return None
         state = NodeState("")
         stand = Claim(run_id, row["o_tenant_id"], "", worker, epoch, plan_version, row["o_correlation_id"], state)
         return self._moved(stand, row, ahead, [])
+
+    def _go_on(self, **move: Any) -> Row:
+        wanted = _Move(move["run_id"], move["node_id"] or "", dumps(move))
+        shared = self.by_itself and len(wanted.text) <= ROOM_IN_A_GROUP
+        row = _OF_ALL_THREADS.send(wanted) if shared else _NOT_STORED
+        if row["o_outcome"] == "busy":
+            (row,) = _store(self.connection, [wanted], patient=True)
+        return row
 
     def _moved(self, stand: Claim, row: Mapping[str, Any], ahead: Ahead | None, told: list[Draft]) -> Moved:
         """Note the frames that going on has stored, and return where the worker stands now."""
@@ -144,6 +162,34 @@ class MoveRepository(Repository):
         return Moved(frozenset(row["o_closed"]), following, outputs, frozenset(row["o_beside"]))
 
 
+class _Move(NamedTuple):
+    """A move as the statement gets it. Moves that share a transaction happen in the order of runs and settled nodes."""
+
+    run_id: str
+    node_id: str
+    text: str
+
+
+def _store(connection: Connection, moves: Sequence[_Move], *, patient: bool) -> list[Row]:
+    ordered = sorted(enumerate(moves), key=itemgetter(1))
+    numbered = (f'{{"number":{number},{move.text[1:]}' for number, move in ordered)
+    rows = GO_ON.run(connection, moves=f"[{','.join(numbered)}]", patient=patient)
+    return sorted(rows, key=itemgetter("number"))
+
+
+def _store_together(moves: Sequence[_Move]) -> list[Row]:
+    """Store moves in one transaction; none where one of them breaks it: each is then made by itself."""
+    with database_errors(), statements().connect() as connection:
+        try:
+            return _store(connection, moves, patient=False)
+        except psycopg2.Error:
+            return [_NOT_STORED] * len(moves)
+
+
+_OF_ALL_THREADS = GroupCommit(_store_together)
+
+_NOT_STORED: Row = {"o_outcome": "busy"}
+
 _NOTHING_SETTLED: Mapping[str, Any] = {
     **dict.fromkeys(("node_id", "attempt", "output", "provenance", "usage", "duration_ms", "told")),
     "successors": [],
@@ -159,10 +205,10 @@ def _going_on(ahead: Ahead | None, beside: Sequence[str], wake: Wake, waiting_fo
         "beside": list(beside),
         "wake_within": wake.within,
         "wake_anew": wake.anew,
-        "wake_until": wake.until,
+        "wake_until": None if wake.until is None else wake.until.isoformat(),
         "waiting_for": waiting_for,
     }
 
 
-def _as_told(draft: Draft) -> str:
-    return dumps({"payload": draft.payload, "facet_provenance": draft.facet_provenance})
+def _as_told(draft: Draft) -> dict[str, Any]:
+    return {"payload": draft.payload, "facet_provenance": draft.facet_provenance}

@@ -70,28 +70,49 @@ SETTLE = Prepared(
 GO_ON = Prepared(
     "go_on",
     """
-    SELECT * FROM flex_go_on(
-        %(run_id)s, %(epoch)s, %(plan_version)s, %(worker)s, %(lease)s,
-        %(node_id)s, %(attempt)s, %(output)s, %(provenance)s, %(usage)s, %(duration_ms)s, %(told)s, %(successors)s,
-        %(ahead)s, %(tried)s, %(start)s, %(wanted)s,
-        %(beside)s, %(wake_within)s, %(wake_anew)s, %(wake_until)s, %(waiting_for)s)
+    SELECT move.number, moved.*
+      FROM json_to_recordset(%(moves)s) AS move (
+               number integer, run_id text, epoch integer, plan_version integer, worker text, lease double precision,
+               node_id text, attempt integer, output json, provenance json, usage json, duration_ms double precision,
+               told json, successors text[], ahead text, tried integer, start json, wanted text[],
+               beside text[], wake_within double precision, wake_anew boolean, wake_until timestamptz, waiting_for text
+           ),
+           LATERAL flex_go_on(
+               move.run_id, move.epoch, move.plan_version, move.worker, move.lease,
+               move.node_id, move.attempt, move.output, move.provenance, move.usage, move.duration_ms,
+               move.told, move.successors, move.ahead, move.tried, move.start, move.wanted,
+               move.beside, move.wake_within, move.wake_anew, move.wake_until, move.waiting_for, %(patient)s
+           ) AS moved
     """,
 )
-"""Settles a node, begins the next, notes what is offered to others and tells of it; the function is a migration's."""
+"""Settles nodes, begins the next, notes what is offered to others and tells of it; the function is a migration's.
+
+Moves happen in their order. One that is not `patient` is 'busy' where somebody else holds its run.
+"""
 
 EXTEND = Prepared(
     "extend",
     """
+    WITH mine AS (
+        SELECT node.run_id, node.node_id
+          FROM flex_plan_nodes AS node
+          JOIN unnest(CAST(%(run_ids)s AS text[]), CAST(%(node_ids)s AS text[]), CAST(%(attempts)s AS integer[]))
+               AS held (run_id, node_id, attempt) USING (run_id, node_id, attempt)
+         WHERE node.worker = %(worker)s AND node.status = 'running'
+         ORDER BY node.run_id COLLATE "C", node.node_id COLLATE "C"
+           FOR NO KEY UPDATE OF node
+    )
     UPDATE flex_plan_nodes AS node
        SET lease_until = least(clock_timestamp() + make_interval(secs => %(lease)s), node.deadline)
-      FROM unnest(CAST(%(run_ids)s AS text[]), CAST(%(node_ids)s AS text[]), CAST(%(attempts)s AS integer[]))
-           AS held (run_id, node_id, attempt)
-     WHERE node.run_id = held.run_id AND node.node_id = held.node_id AND node.attempt = held.attempt
-       AND node.worker = %(worker)s AND node.status = 'running'
+      FROM mine
+     WHERE node.run_id = mine.run_id AND node.node_id = mine.node_id
     RETURNING node.run_id, node.node_id, node.attempt
     """,
 )
-"""Extends leases by their keys: no index tells which nodes a worker holds."""
+"""Extends leases by their keys: no index tells which nodes a worker holds.
+
+Rows are locked in the order in which a group of moves settles them, or the two could wait for each other.
+"""
 
 STATES = Prepared(
     "states",
