@@ -176,6 +176,7 @@ def open_unit(tenant: str | None = DEFAULT_TENANT, *, bus: Bus | None = None) ->
 def open_statement(tenant: str | None) -> Iterator[UnitOfWork]:
     """Open a unit for one statement that is a transaction by itself: no round trips to begin one and to commit it.
 
+    A second one would keep the connection of the first while it waits for a transaction that it shares with others.
     Raises DatabaseUnavailableError when the server is away; the statement may have taken effect then.
     """
     fault("before_commit")
