@@ -16,13 +16,13 @@ from typing import Any
 
 import structlog
 
-from app.stream.audience import Audience
+from app.stream.audience import Audience, Channel
 from app.stream.live import LiveBus, LiveReader
 from app.stream.log import RunLog
 from app.stream.places import Places
 from app.stream.subscription import Subscription
 from app.stream.wire import wire_of
-from models.events.bus import OWNER
+from models.events.bus import IN_LOG, OWNER
 
 BLOCK_MS = 1000
 QUEUE_LIMIT = 1000
@@ -190,12 +190,21 @@ class Hub:
                 channel = self._audience.called(frame["runId"], tenant)
                 if channel is None:
                     continue
+                if IN_LOG in frame:
+                    self._fetch(channel, frame["runId"], int(frame["id"]))
+                    continue
                 wire = wire_of(frame)
                 if channel.last is None or wire.seq == channel.last + 1:
                     self._audience.deliver(channel, wire)
                 elif wire.seq > channel.last:
-                    self._gaps.add(wire.run_id)
-                    self._wake.set()
+                    self._fetch(channel, wire.run_id, wire.seq)
+
+    def _fetch(self, channel: Channel, run_id: str, seq: int) -> None:
+        """Have the watcher read from the log what its listeners lack up to `seq`."""
+        if channel.last is None:
+            channel.last = seq - 1
+        self._gaps.add(run_id)
+        self._wake.set()
 
     def _watch(self) -> None:
         """Fill gaps when told of them, ask for missed frames every `poll_seconds`, and cut off dead clients."""

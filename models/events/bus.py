@@ -1,5 +1,8 @@
 """The doorbell: a live copy of every frame on one Redis stream, or in memory for tests.
 
+An entry of the stream carries all frames that were at hand, as one JSON array: packing, storing and reading an entry
+costs more than a frame does. A frame that is too large for that is only announced, and readers take it from the log.
+
 Nothing depends on it. A frame that is never published is found in the log; publishing gives up after half a second,
 does not retry and never raises, and while the server is away it is not even tried for a moment, so that a stopped
 Redis slows nobody down.
@@ -10,7 +13,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 import redis
@@ -23,8 +26,15 @@ from models.events.frames import Frame
 STREAM = "flex:live"
 OWNER = "tenantId"
 """The member that readers find beside a frame's own: whose it is. Clients do not get it."""
-STREAM_LENGTH = 20_000
-"""About how many frames the stream keeps; a reader that falls further behind reads the log."""
+IN_LOG = "inLog"
+"""The member that stands for all but id, type, run and owner of a frame that is only announced."""
+ENTRY_BYTES = 65_536
+STREAM_LENGTH = 4_096
+"""About how many entries the stream keeps, of at most so many bytes each: 256 MiB, and usually a twentieth of that.
+
+A reader that falls further behind reads the log.
+"""
+ENTRIES_PER_READ = 100
 SECONDS_TO_PUBLISH = 0.5
 SECONDS_OF_REST = 2.0
 """How long publishing rests after a failure."""
@@ -63,22 +73,20 @@ class LiveBus:
         if not frames or time.monotonic() < self._rest_until:
             return
         try:
-            pipeline = self._commands.pipeline(transaction=False)
-            for frame in frames:
-                pipeline.xadd(STREAM, _entry(frame), maxlen=STREAM_LENGTH, approximate=True)
-            pipeline.execute()
+            for entry in _entries(frames):
+                self._commands.xadd(STREAM, {"frames": entry}, maxlen=STREAM_LENGTH, approximate=True)
         except redis.RedisError as error:
             self._rest_until = time.monotonic() + SECONDS_OF_REST
             logger.warning("live_publish_failed", error=str(error), frames=len(frames))
 
     def read(self, cursor: str, block_ms: int) -> tuple[str, list[dict[str, Any]]]:
         """Return the frames behind `cursor` and the new cursor, waiting up to `block_ms`. Raises redis.RedisError."""
-        reply: Any = self._reading(block_ms).xread({STREAM: cursor}, count=500, block=block_ms)
+        reply: Any = self._reading(block_ms).xread({STREAM: cursor}, count=ENTRIES_PER_READ, block=block_ms)
         frames: list[dict[str, Any]] = []
         for _stream, entries in reply or ():
             for entry_id, fields in entries:
                 cursor = entry_id.decode()
-                frames.append({**json.loads(fields[b"f"]), OWNER: fields.get(b"t", b"").decode() or None})
+                frames += json.loads(fields[b"frames"])
         return cursor, frames
 
     def tail(self) -> str:
@@ -108,7 +116,7 @@ class MemoryBus:
 
     def publish(self, frames: Iterable[Frame]) -> None:
         with self._more:
-            self._entries.extend({**frame.as_json(), OWNER: frame.tenant_id} for frame in frames)
+            self._entries.extend(json.loads(_text(frame)) for frame in frames)
             self._more.notify_all()
 
     def read(self, cursor: str, block_ms: int) -> tuple[str, list[dict[str, Any]]]:
@@ -139,6 +147,24 @@ class SilentBus:
 _ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 
 
-def _entry(frame: Frame) -> dict[Any, Any]:
-    document = _ENCODER.encode(frame.as_json())
-    return {"r": frame.run_id, "s": frame.seq, "t": frame.tenant_id, "f": document}
+def _entries(frames: Iterable[Frame]) -> Iterator[bytes]:
+    """Return the frames in order as JSON arrays of at most `ENTRY_BYTES`."""
+    held: list[bytes] = []
+    size = 0
+    for text in map(_text, frames):
+        size += len(text) + 1  # a bracket or comma before it; the last bracket is the one more
+        if held and size >= ENTRY_BYTES:
+            yield b"[%b]" % b",".join(held)
+            held, size = [], len(text) + 1
+        held.append(text)
+    if held:
+        yield b"[%b]" % b",".join(held)
+
+
+def _text(frame: Frame) -> bytes:
+    """Return what readers get of a frame, which is only that there is one if it is too large."""
+    text = _ENCODER.encode({**frame.as_json(), OWNER: frame.tenant_id}).encode()
+    if len(text) < ENTRY_BYTES - 1:
+        return text
+    known = {"type": frame.type, "id": str(frame.seq), "runId": frame.run_id, OWNER: frame.tenant_id, IN_LOG: True}
+    return _ENCODER.encode(known).encode()

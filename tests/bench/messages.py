@@ -49,7 +49,7 @@ def _heard(system: System, runs: int) -> tuple[list[int], list[int], list[int]]:
             if MARK in rest:
                 return
             if name.upper() == "XADD" and key == STREAM:
-                live.append(len(value.partition(" f ")[2]))
+                live.append(len(value.partition(" frames ")[2]))
             elif name.upper() == "LPUSH" and value.startswith('{"body"'):
                 message = json.loads(value)
                 if message["headers"]["task"] not in NOT_OF_RUNS:

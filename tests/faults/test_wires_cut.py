@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import signal
@@ -207,7 +208,8 @@ def test_a_frame_whose_publishing_was_not_confirmed_is_not_published_again(crew:
         # Then nobody tells it again
         entries: Any = stream.xrange(STREAM)
         bus._commands.close()
-    assert [entry[b"s"] for _, entry in entries if entry[b"r"] == b"flex_of_nobody"][-2:] == [b"1", b"2"]
+    told = [each for _, entry in entries for each in json.loads(entry[b"frames"])]
+    assert [each["id"] for each in told if each["runId"] == "flex_of_nobody"][-2:] == ["1", "2"]
 
 
 @pytest.mark.parametrize("how", ["cut", "half_open", "drop_replies"])

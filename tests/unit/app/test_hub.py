@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
 
 from app.hub import Hub
 from app.stream.subscription import Subscription
+from models.events.bus import ENTRY_BYTES
 from tests.support.relay import FrailBus, MemoryLog, frame, make_hub, wait_until
 
 
@@ -79,6 +81,29 @@ def test_frames_published_out_of_order_arrive_in_order(hub: Hub, bus: FrailBus, 
     # Then the order is that of the log, each once
     assert taken(listener, 3) == [1, 2, 3]
     assert listener.take(0.2) is None
+
+
+@pytest.mark.parametrize("of_tenant", [False, True])
+def test_a_frame_that_is_only_announced_comes_from_the_log_at_once(
+    bus: FrailBus, log: MemoryLog, *, of_tenant: bool
+) -> None:
+    """Seen to fail with the frame left to the watcher's next question, and with it left to whoever joins by it."""
+    # Given a listener that has caught up, or one of the whole tenant that does not know the run yet
+    hub = make_hub(bus, log, poll_seconds=60)
+    listener = hub.subscribe_many([], tenant="default") if of_tenant else listen(hub, "a")
+    wait_until(lambda: hub._live.began and hub._next_poll > 0)
+    # When the run says more than fits into an entry of the stream
+    large = frame("a", 1, payload={"text": "x" * ENTRY_BYTES})
+    log.append(large)
+    bus.publish([large])
+    # Then the listener has it whole, and hears on
+    told = listener.take(5)
+    assert told is not None
+    assert json.loads(told.text) == large.as_json()
+    say(bus, log, "a", 2)
+    assert taken(listener, 1) == [2]
+    hub.stop()
+    hub.join(5)
 
 
 def test_one_question_serves_every_run_with_listeners(hub: Hub, log: MemoryLog) -> None:

@@ -13,6 +13,7 @@ from app.stream.follow import Signal
 from app.stream.many import ManyFollower
 from app.stream.wire import Wire
 from app.stream.wishes import read_message
+from models.events.bus import ENTRY_BYTES
 from policies.errors import InvalidInputError
 from tests.support.relay import FrailBus, MemoryLog, frame, make_hub, wait_until
 
@@ -121,7 +122,8 @@ def test_a_key_that_is_lost_ends_its_streams(bus: FrailBus, log: MemoryLog) -> N
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     st.lists(
-        st.tuples(st.sampled_from("abc"), st.sampled_from(["log and bell", "log only", "bell twice"])), max_size=40
+        st.tuples(st.sampled_from("abc"), st.sampled_from(["log and bell", "log only", "bell twice", "large"])),
+        max_size=40,
     ),
     st.integers(0, 5),
 )
@@ -132,9 +134,9 @@ def test_every_frame_comes_once_and_in_order(told_how: list[tuple[str, str]], li
 
     def tell(run_id: str, how: str) -> None:
         seqs[run_id] += 1
-        one = frame(run_id, seqs[run_id])
+        one = frame(run_id, seqs[run_id], payload={"text": "x" * ENTRY_BYTES} if how == "large" else None)
         log.append(one)
-        for _ in range({"log only": 0, "log and bell": 1, "bell twice": 2}[how]):
+        for _ in range({"log only": 0, "bell twice": 2}.get(how, 1)):
             bus.publish([one])
 
     try:
