@@ -35,7 +35,7 @@ from models.repositories.plans import PlanRepository
 from models.repositories.runs import RunRepository
 from models.repositories.service import CanaryRepository
 from models.scope import DEFAULT_TENANT, Source
-from models.telemetry import observe_frame, observe_node, observe_status
+from models.telemetry import observe_frame, observe_node, observe_status, observed
 from planner.contracts.capabilities import RegistrySnapshot
 
 logger = structlog.get_logger(__name__)
@@ -192,7 +192,8 @@ def _follow_up(unit: UnitOfWork, bus: Bus) -> None:
     if frames:
         bus.publish(frames)
         for frame in frames:
-            observe_frame(frame.as_json(), frame.tenant_id)
+            if observed(frame.type):
+                observe_frame(frame.as_json(), frame.tenant_id)
     for end in unit.events.ended:
         observe_node(end)
     for change in unit.events.moved:

@@ -11,4 +11,5 @@ from models.telemetry.observe import observe_capability as observe_capability
 from models.telemetry.observe import observe_frame as observe_frame
 from models.telemetry.observe import observe_node as observe_node
 from models.telemetry.observe import observe_status as observe_status
+from models.telemetry.observe import observed as observed
 from models.telemetry.traces import outgoing_headers as outgoing_headers

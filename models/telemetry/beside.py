@@ -35,7 +35,7 @@ UNMADE = frozenset({"no_candidate", "empty_registry"})
 
 def write_lines_beside(frame: Mapping[str, Any], tenant_id: str) -> None:
     """Write the further lines that a frame gives rise to; most give rise to none."""
-    writers = _WRITERS.get(frame["type"], ())
+    writers = WRITERS.get(frame["type"], ())
     # None of them is above `warning`: picking the facts costs more than writing them.
     if not writers or not logger.is_enabled_for(logging.WARNING):
         return
@@ -166,7 +166,7 @@ def _write_default_fail(payload: Payload, about: Facts) -> None:
 
 _Writer = Callable[[Payload, Facts], None]
 _OF_A_PLAN: tuple[_Writer, ...] = (_write_reach, _write_unreachable_pins, _write_ignored_drops)
-_WRITERS: Mapping[str, tuple[_Writer, ...]] = {
+WRITERS: Mapping[str, tuple[_Writer, ...]] = {
     "plan_generated": _OF_A_PLAN,
     "plan_updated": _OF_A_PLAN,
     "plan_rejected": (_write_refused_facets, _write_refused_pins, _write_refused_drops),
@@ -174,3 +174,4 @@ _WRITERS: Mapping[str, tuple[_Writer, ...]] = {
     "node_error": (_write_given_up, _write_default_fail),
     "hitl_request": (_write_handed_over,),
 }
+"""By type of frame."""

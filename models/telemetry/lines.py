@@ -25,15 +25,8 @@ NODE_STATUS = {
     "hitl_request": "awaiting_hitl",
 }
 """The status that a frame gives its node; what ends without a frame (cancelled, superseded) is a `NodeEnd`."""
-WARNINGS = frozenset(
-    {
-        "flex_plan_rejected",
-        "flex_node_error",
-        "flex_virtual_node_error",
-        "flex_routing_node_error",
-        "flex_validation_failed",
-    }
-)
+WARNED = frozenset({"plan_rejected", "node_error", "validation_error"})
+"""Types of frames whose line is a warning."""
 
 _NAMES = {
     "start": "flex_run_start",

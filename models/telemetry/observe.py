@@ -12,17 +12,22 @@ from typing import Any
 
 import structlog
 
-from models.telemetry.beside import write_lines_beside
+from models.telemetry.beside import WRITERS, write_lines_beside
 from models.telemetry.facts import CapabilityChange, NodeEnd, StatusChange
 from models.telemetry.isolation import tell
-from models.telemetry.lines import WARNINGS, facts_of, name_of
-from models.telemetry.traces import trace_frame, trace_status
+from models.telemetry.lines import WARNED, facts_of, name_of
+from models.telemetry.traces import trace_frame, trace_status, tracing
 from models.telemetry.updates import updates_of_frame, updates_of_status
 
 FrameObserver = Callable[[Mapping[str, Any], str], None]
 StatusObserver = Callable[[StatusChange], None]
 
 logger = structlog.get_logger("flex")
+
+
+def observed(kind: str) -> bool:
+    """Tell whether any observer would look at a frame of this type: at level `warning` few are worth describing."""
+    return kind in WARNED or kind in WRITERS or logger.is_enabled_for(logging.INFO) or tracing()
 
 
 def observe_frame(frame: Mapping[str, Any], tenant_id: str) -> None:
@@ -49,11 +54,10 @@ def observe_capability(change: CapabilityChange) -> None:
 
 def write_line(frame: Mapping[str, Any], tenant_id: str) -> None:
     """Write the line of a frame."""
-    name = name_of(frame)
-    level = logging.WARNING if name in WARNINGS else logging.INFO
+    level = logging.WARNING if frame["type"] in WARNED else logging.INFO
     # Whoever does not listen is not told: picking the facts costs more than writing them.
     if logger.is_enabled_for(level):
-        logger.log(level, name, **facts_of(frame, tenant_id))
+        logger.log(level, name_of(frame), **facts_of(frame, tenant_id))
 
 
 def write_status_line(change: StatusChange) -> None:

@@ -34,6 +34,11 @@ class _Started:
     tracer: Any = None
 
 
+def tracing() -> bool:
+    """Tell whether there is a collector to send traces to."""
+    return _tracer() is not None
+
+
 def trace_frame(frame: Mapping[str, Any], tenant_id: str) -> None:
     """Add a stored frame to its run's trace."""
     if tracer := _tracer():
