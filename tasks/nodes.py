@@ -105,7 +105,10 @@ def _capability(unit: UnitOfWork, claim: Claim, capability_id: str) -> Capabilit
         return found if found is not None and found.status == "active" else None
     if presence.last_seen_at is None:
         return None
-    present = replace(remembered, status="active", last_seen_at=presence.last_seen_at)
+    present = remembered
+    # Most were seen as they are remembered, and a copy of so many fields is the dearest part of this.
+    if (remembered.status, remembered.last_seen_at) != ("active", presence.last_seen_at):
+        present = replace(remembered, status="active", last_seen_at=presence.last_seen_at)
     return None if expired(present, presence.at) else present
 
 

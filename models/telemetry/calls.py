@@ -15,7 +15,7 @@ import structlog
 from models.telemetry.facts import Call, CallEnd
 from models.telemetry.isolation import tell
 from models.telemetry.lines import token
-from models.telemetry.traces import traced_call
+from models.telemetry.traces import traced_call, tracing
 
 logger = structlog.get_logger("flex")
 
@@ -24,6 +24,9 @@ logger = structlog.get_logger("flex")
 def observe_call(call: Call) -> Iterator[CallEnd]:
     """Tell of a call that the block makes; the block says in the given value how it ended."""
     end, begun = CallEnd(), time.monotonic()
+    if not (logger.is_enabled_for(logging.INFO) or tracing()):
+        yield end
+        return
     tell(write_call_start, call)
     try:
         with traced_call(call, end):
@@ -34,15 +37,11 @@ def observe_call(call: Call) -> Iterator[CallEnd]:
 
 def write_call_start(call: Call) -> None:
     """Write the line of a call that begins."""
-    if not logger.is_enabled_for(logging.INFO):
-        return
     logger.info("flex_capability_dispatch_start", **_about(call))
 
 
 def write_call_end(call: Call, end: CallEnd, duration_ms: float) -> None:
     """Write the line of a call that is over, whatever came of it."""
-    if not logger.is_enabled_for(logging.INFO):
-        return
     facts = {
         "outcome": token(end.outcome),
         "provider": token(end.provider),

@@ -35,8 +35,8 @@ class _Started:
 
 
 def tracing() -> bool:
-    """Tell whether there is a collector to send traces to."""
-    return _tracer() is not None
+    """Tell whether traces may be made: they may until the first one is asked for. Never raises."""
+    return not _Started.known or _Started.tracer is not None
 
 
 def trace_frame(frame: Mapping[str, Any], tenant_id: str) -> None:

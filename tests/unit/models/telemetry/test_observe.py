@@ -9,7 +9,7 @@ import pytest
 
 from models.events.frames import FrameType
 from models.telemetry.observe import observe_frame, observed
-from models.telemetry.traces import use_tracer
+from models.telemetry.traces import trace_frame, use_tracer
 from tests.support.lines import captured
 
 LOUD: dict[str, Any] = {
@@ -36,6 +36,14 @@ def tracer() -> Iterator[None]:
     use_tracer(None)
 
 
+@pytest.fixture
+def no_tracer() -> None:
+    """A process that has asked for its tracer, and has none."""
+    use_tracer(None)
+    trace_frame({}, "default")
+
+
+@pytest.mark.usefixtures("no_tracer")
 @pytest.mark.parametrize("kind", get_args(FrameType))
 @pytest.mark.parametrize("level", ["debug", "info", "warning", "error"])
 def test_what_nobody_looks_at_would_have_told_nothing(kind: str, level: str) -> None:
@@ -47,6 +55,7 @@ def test_what_nobody_looks_at_would_have_told_nothing(kind: str, level: str) -> 
     assert looked_at or level in {"warning", "error"}
 
 
+@pytest.mark.usefixtures("no_tracer")
 def test_at_level_warning_the_steps_of_a_run_that_goes_well_are_not_looked_at() -> None:
     with captured(FLEX_LOG_LEVEL="warning"):
         assert not any(observed(kind) for kind in ("start", "node_start", "node_complete", "log", "complete"))
