@@ -11,15 +11,17 @@ import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from celery import Celery
+from celery.app.amqp import AMQP
 from celery.signals import setup_logging
 from kombu import Exchange, Queue, pools
 
 from models.settings import broker_url, get_settings
 from models.telemetry import configure_logging
+from tasks.transport import keeping_its_client
 
 PUBLISH_SECONDS = 1.0
 """How long publishing may take; after that the sweep does it."""
@@ -38,13 +40,31 @@ PATIENCE = {
 }
 
 
+class FlexAMQP(AMQP):
+    """How messages are made and sent, without what is the same for each of them."""
+
+    def as_task_v2(
+        self, task_id: str, name: str, args: Any = None, kwargs: Any = None, *more: Any, **options: Any
+    ) -> Any:
+        """Return a message; what monitors show of its arguments is made plainly, since these are a few short ids."""
+        options = {"argsrepr": repr(args or ()), "kwargsrepr": repr(kwargs or {}), **options}
+        return super().as_task_v2(task_id, name, args, kwargs, *more, **options)
+
+    @cached_property
+    def send_task_message(self) -> Any:
+        """Return the function that sends; it declares no queue, which the workers do that listen to it."""
+        return partial(super().send_task_message, declare=())
+
+
 class FlexCelery(Celery):
     """An application whose publishing gives up soon, while its consumers wait patiently."""
+
+    amqp_cls = FlexAMQP  # type: ignore[assignment]  # a class will do
 
     @cached_property
     def producer_pool(self) -> Any:
         """Return the connections that messages are sent through, a pool of its own beside the consumers'."""
-        return pools.producers[self.connection_for_write(transport_options=PATIENCE)]
+        return pools.producers[keeping_its_client(self.connection_for_write(transport_options=PATIENCE))]
 
     @contextmanager
     def together(self) -> Iterator[None]:

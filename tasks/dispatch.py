@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
 from itertools import accumulate, islice
 from typing import Any
 
 import structlog
-from celery import chain, chord, group
+from celery import chain, group
 from celery.canvas import Signature
 from kombu.exceptions import KombuError
 from redis import RedisError
@@ -24,6 +23,7 @@ from models.faults import fault
 from models.settings import get_settings
 from planner.plan.lanes import Lane
 from tasks.celery_app import celery
+from tasks.publishing import Message, PlanChord
 
 SECONDS_OF_REST = 1.0
 LINKS_IN_A_CHAIN = 2
@@ -83,7 +83,7 @@ def canvas_of(
     if len(header) == 1 and not kept:
         return header[0]
     body = _task("tasks.advance_run", "nodes", correlation_id, run_id=run_id)
-    return chord(group(header, app=celery), body, app=celery)
+    return PlanChord(group(header, app=celery), body, app=celery)
 
 
 def _lane(run_id: str, epoch: int, lane: Lane, correlation_id: str | None) -> Signature:
@@ -108,7 +108,7 @@ def _links(lane: Lane) -> Iterator[tuple[str, ...]]:
 
 def _task(name: str, queue: str, correlation_id: str | None, **ids: Any) -> Signature:
     headers = {CORRELATION: correlation_id} if correlation_id else {}
-    return celery.signature(name, kwargs=ids, immutable=True, queue=queue, headers=headers)
+    return Message(name, kwargs=ids, immutable=True, app=celery, queue=queue, headers=headers)
 
 
 def send(message: Signature) -> None:
@@ -121,8 +121,7 @@ def _send(canvas: Signature) -> None:
         return
     try:
         fault("before_publish")
-        with celery.together() if isinstance(canvas, chord) else nullcontext():
-            canvas.apply_async()
+        canvas.apply_async()
         fault("after_publish")
     except (KombuError, RedisError, OSError) as error:
         _Rest.until = time.monotonic() + SECONDS_OF_REST

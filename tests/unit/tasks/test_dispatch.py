@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
+from uuid import uuid4
 
 import pytest
+from celery._state import _task_stack
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from kombu import Connection, pools
 from kombu.exceptions import OperationalError
 from kombu.transport.memory import Channel
 
+import tasks.runs  # noqa: F401 - so that Celery knows its tasks
 from models.settings import get_settings
 from planner.plan.lanes import Lane
 from tasks import dispatch
@@ -56,6 +60,15 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
 def body_of(message: dict[str, Any]) -> str:
     return str(Channel.codecs["base64"].decode(message["body"]), "utf-8")
+
+
+def without_names(messages: list[dict[str, Any]]) -> str:
+    """Return messages as they travel, their bodies read, with every identifier told by the order in which it comes."""
+    numbers: dict[str, str] = {}
+    read = json.dumps([{**message, "body": json.loads(body_of(message))} for message in messages])
+    return re.sub(
+        r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", lambda id_: numbers.setdefault(id_[0], f"#{len(numbers)}"), read
+    )
 
 
 def test_one_lane_is_one_task_that_names_its_nodes() -> None:
@@ -181,3 +194,41 @@ def test_a_lane_beside_one_that_the_sender_walks_itself_is_a_chord_still(sent: l
     assert embedded["chord"]["task"] == "tasks.advance_run"
     assert embedded["chord"]["kwargs"] == {"run_id": RUN}
     assert len(body_of(message)) < BODY_LIMIT
+
+
+@pytest.fixture(params=["a client", "a worker's task"])
+def publisher(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Who publishes: somebody outside, or a task that a worker is at, which Celery then names as the parent."""
+    if request.param == "a client":
+        yield
+        return
+    task = celery.tasks["tasks.advance_run"]
+    _task_stack.push(task)
+    task.push_request(id=str(uuid4()), root_id=str(uuid4()), called_directly=False)
+    yield
+    task.pop_request()
+    _task_stack.pop()
+
+
+@pytest.mark.parametrize(
+    "lanes", [[Lane(("a",))], [Lane(("a", "b")), Lane(("c",))], [Lane(("a", "b", "c")), Lane(("d",))]], ids=len
+)
+@pytest.mark.usefixtures("publisher")
+def test_what_is_published_is_what_celery_would_publish(
+    sent: list[dict[str, Any]], lane_nodes: Any, lanes: list[Lane]
+) -> None:
+    """The canvas is published by a shorter way than Celery's; a worker of Celery must not see a difference."""
+    # Given the canvas of some lanes, one of them a chain, and the same as Celery reads it from a message
+    lane_nodes(2)
+    ours = dispatch.canvas_of(RUN, 1, lanes, correlation_id="c-1")
+    of_celery = celery.signature(json.loads(json.dumps(ours)))
+    assert type(of_celery).__module__ == "celery.canvas"
+
+    # When both are published
+    ours.apply_async()
+    published = without_names(sent)
+    sent.clear()
+    of_celery.apply_async()
+
+    # Then the messages are the same
+    assert published == without_names(sent)
