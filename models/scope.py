@@ -4,13 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sqlalchemy import ColumnElement, Connection, Table, true
+from sqlalchemy import ColumnElement, Connection, Engine, Table, true
 
 DEFAULT_TENANT = "default"
 EVERY_TENANT = "*"
 """The owner of what every tenant may see: the built-in capabilities."""
-Source = Connection | Callable[[], Connection]
-"""A connection inside a transaction; or what gives one, the same every time, on which each statement is one."""
+
+
+class WhenAsked:
+    """Takes a connection when the first statement needs one; each statement is a transaction by itself."""
+
+    __slots__ = ("_connection", "_engine")
+
+    def __init__(self, engine: Callable[[], Engine]) -> None:
+        self._engine = engine
+        self._connection: Connection | None = None
+
+    def take(self) -> Connection:
+        """Return the connection, the same one until it is given back."""
+        if self._connection is None:
+            self._connection = self._engine().connect()
+        return self._connection
+
+    def give_back(self) -> None:
+        """Give the connection back, if there is one; whoever asks then takes another."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+Source = Connection | WhenAsked
+"""A connection inside a transaction, or statements that are transactions by themselves."""
 
 
 class Repository:
@@ -22,12 +46,17 @@ class Repository:
 
     @property
     def connection(self) -> Connection:
-        return self._source if isinstance(self._source, Connection) else self._source()
+        return self._source.take() if isinstance(self._source, WhenAsked) else self._source
 
     @property
     def by_itself(self) -> bool:
         """Whether each statement is a transaction by itself."""
-        return not isinstance(self._source, Connection)
+        return isinstance(self._source, WhenAsked)
+
+    def give_back(self) -> None:
+        """Keep no connection from others while nothing is asked; a transaction keeps its own."""
+        if isinstance(self._source, WhenAsked):
+            self._source.give_back()
 
     def mine(self, table: Table) -> ColumnElement[bool]:
         """Return the condition that every statement on `table` carries."""

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from functools import cached_property
 
 import structlog
-from sqlalchemy import Connection
 
 from models.database import database_errors, engine, statements
 from models.events.bus import Bus
@@ -29,12 +28,13 @@ from models.repositories.measured import MeasuredRepository
 from models.repositories.moves import MoveRepository
 from models.repositories.nodes import NodeRepository
 from models.repositories.outputs import OutputRepository
+from models.repositories.overviews import OverviewRepository
 from models.repositories.plan_drafts import PlanDraftRepository
 from models.repositories.planning import PlanningRepository
 from models.repositories.plans import PlanRepository
 from models.repositories.runs import RunRepository
 from models.repositories.service import CanaryRepository
-from models.scope import DEFAULT_TENANT, Source
+from models.scope import DEFAULT_TENANT, Source, WhenAsked
 from models.telemetry import observe_frame, observe_node, observe_status, observed
 from planner.contracts.capabilities import RegistrySnapshot
 
@@ -76,6 +76,10 @@ class UnitOfWork:
     @cached_property
     def plans(self) -> PlanRepository:
         return PlanRepository(self._connection, self.tenant_id)
+
+    @cached_property
+    def overviews(self) -> OverviewRepository:
+        return OverviewRepository(self._connection, self.tenant_id, self.events, self.plans)
 
     @cached_property
     def plan_drafts(self) -> PlanDraftRepository:
@@ -126,24 +130,6 @@ class UnitOfWork:
         self.after_commit.append(action)
 
 
-class _WhenAsked:
-    """Takes a connection when the first statement needs one, and gives it back at the end."""
-
-    __slots__ = ("_connection",)
-
-    def __init__(self) -> None:
-        self._connection: Connection | None = None
-
-    def __call__(self) -> Connection:
-        if self._connection is None:
-            self._connection = statements().connect()
-        return self._connection
-
-    def close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-
-
 @contextmanager
 def open_reading(tenant: str | None) -> Iterator[UnitOfWork]:
     """Open a unit that only reads, each statement by itself: without a transaction to begin and to commit.
@@ -151,12 +137,12 @@ def open_reading(tenant: str | None) -> Iterator[UnitOfWork]:
     It takes a connection when it has something to ask: much of what is read is remembered. Raises
     DatabaseUnavailableError when the server is away.
     """
-    connect = _WhenAsked()
+    connect = WhenAsked(statements)
     with database_errors():
         try:
             yield UnitOfWork(connect, tenant)
         finally:
-            connect.close()
+            connect.give_back()
 
 
 @contextmanager
@@ -176,8 +162,8 @@ def open_unit(tenant: str | None = DEFAULT_TENANT, *, bus: Bus | None = None) ->
 def open_statement(tenant: str | None) -> Iterator[UnitOfWork]:
     """Open a unit for one statement that is a transaction by itself: no round trips to begin one and to commit it.
 
-    A second one would keep the connection of the first while it waits for a transaction that it shares with others.
-    Raises DatabaseUnavailableError when the server is away; the statement may have taken effect then.
+    What is read before it is read without a transaction too. Raises DatabaseUnavailableError when the server is away;
+    the statement may have taken effect then.
     """
     fault("before_commit")
     with open_reading(tenant) as unit:

@@ -17,7 +17,7 @@ from models.repositories.claims import Claim, ClaimRefusedError
 from models.repositories.moves import Ahead, Wake
 from models.repositories.plans import StoredPlan
 from models.settings import get_settings
-from models.unit_of_work import UnitOfWork, open_reading, open_statement, open_unit
+from models.unit_of_work import UnitOfWork, open_statement, open_unit
 from planner.plan.graph import Node, PlanGraph
 from planner.progress.bundle import ancestor_ids
 from planner.progress.failure import candidate_id
@@ -43,11 +43,10 @@ class Begun:
 
 def begin(run_id: str, epoch: int, node_ids: Sequence[str]) -> Begun | None:
     """Take the lane's first node; None when it is not to be had, which is nobody's fault."""
-    with open_reading(None) as unit:
+    with open_statement(None) as unit:
         known = unit.plans.latest(run_id)
-    node = None if known is None else known.plan.find(node_ids[0])
-    if known is not None and node is not None:
-        with open_statement(None) as unit:
+        moved = None
+        if known is not None and (node := known.plan.find(node_ids[0])) is not None:
             moved = unit.moves.begin(
                 run_id,
                 epoch=epoch,
@@ -57,8 +56,8 @@ def begin(run_id: str, epoch: int, node_ids: Sequence[str]) -> Begun | None:
                 ahead=next_attempt(known.plan, node, NodeState(node.id)),
                 wake=Wake(lease()),
             )
-        if moved is not None and moved.following is not None:
-            return Begun(moved.following, known, node_ids, dict(moved.outputs))
+    if known is not None and moved is not None and moved.following is not None:
+        return Begun(moved.following, known, node_ids, dict(moved.outputs))
     # It was tried before, or the plan is another one by now: what there is to know is read under the run's lock.
     return _begin_again(run_id, epoch, node_ids)
 

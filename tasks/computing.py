@@ -111,7 +111,7 @@ def _signals(context: Context) -> dict[str, Any]:
     return {
         "id": run.run_id,
         "version": run.plan_version,
-        "latencyMs": (run.locked_at - run.created_at).total_seconds() * 1000,
+        "latencyMs": (run.seen_at - run.created_at).total_seconds() * 1000,
         "cost": run.cost,
         "tokens": run.prompt_tokens + run.completion_tokens,
         "attempts": sum(node.attempt for node in context.state.nodes.values()),

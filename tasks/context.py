@@ -7,6 +7,7 @@ from typing import Any
 
 from models.events.frames import Draft
 from models.repositories.nodes import NO_LEASE
+from models.repositories.overviews import Overview
 from models.repositories.plans import StoredPlan
 from models.repositories.runs import Run
 from models.tables.base import clock
@@ -18,24 +19,35 @@ from tasks.beginning import Begun
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a step acts on: the open unit, the locked run, what the loop saw, and the plan if there is one."""
+    """What a step acts on: the open unit, the run as the loop saw it, and whether that holds the run's lock.
+
+    Without the lock a step is one statement, which changes nothing unless the run still has this `row_version`.
+    """
 
     unit: UnitOfWork
-    run: Run
+    seen: Overview
     state: RunState
-    stored: StoredPlan | None
+    locked: bool
     keep: bool
 
     @property
+    def run(self) -> Run:
+        return self.seen.run
+
+    @property
+    def row_version(self) -> str | None:
+        return None if self.locked else self.seen.row_version
+
+    @property
     def plan(self) -> StoredPlan:
-        if self.stored is None:
+        if self.seen.stored is None:
             raise LookupError("the run has no plan yet")
-        return self.stored
+        return self.seen.stored
 
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """The run has changed: ask for the next step."""
+    """Look at the run again, under its lock: it has changed, or the step can only be taken there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,10 +27,12 @@ def end_run(
     node_id: str | None = None,
     composed: Composed | None = None,
     error: Mapping[str, Any] | None = None,
-) -> None:
+    row_version: str | None = None,
+) -> bool:
     """End a run whose lock is held: stop what still runs, close its requests, store its result, write the last frame.
 
-    `nodes` are those of the run, as they are now.
+    `nodes` are those of the run, as they are now. With `row_version` the lock is not held and nothing runs any more;
+    False when the run has changed since, and has not ended.
     """
     stopped = [node for node in nodes if node.status not in {*SETTLED, "error"}]
     if stopped:
@@ -41,14 +43,14 @@ def end_run(
         reason=reason,
         output=composed.output if composed is not None and status == "completed" else None,
         error=_error(reason, message, node_id, error) if status == "failed" else None,
-        stopped=[_stopped(node, run.locked_at) for node in stopped] if status != "completed" else None,
+        stopped=[_stopped(node, run.seen_at) for node in stopped] if status != "completed" else None,
         operator=by.get("operator") or None,
         note=by.get("note"),
         usage=run.usage,
         **_observed(composed),
     )
     final = None if composed is None else Final(composed.output, composed.facets, composed.provenance)
-    unit.endings.end(run, status=status, reason=reason, told=told, final=final)
+    return unit.endings.end(run, status=status, reason=reason, told=told, final=final, row_version=row_version)
 
 
 def _observed(composed: Composed | None) -> dict[str, Any]:

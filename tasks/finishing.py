@@ -21,15 +21,15 @@ from tasks.final_output import Composed, compose
 
 def finish(context: Context, _step: steps.Finish) -> Next:
     """Compose the output and hold it against the caller's contract; nothing ends as completed that breaks it."""
-    outputs = context.unit.nodes.outputs(context.run.run_id)
-    composed = compose(context.run, context.plan, outputs, catalogue())
+    unit, run, nodes = context.unit, context.run, context.state.nodes.values()
+    composed = compose(run, context.plan, context.seen.outputs, catalogue())
     if composed.findings:
-        return _mend(context, composed, outputs)
-    end_run(context.unit, context.run, context.state.nodes.values(), "completed", composed=composed)
-    return Stop()
+        return _mend(context, composed) if context.locked else Again()
+    ended = end_run(unit, run, nodes, "completed", composed=composed, row_version=context.row_version)
+    return Stop() if ended else Again()
 
 
-def _mend(context: Context, composed: Composed, outputs: Mapping[str, Any]) -> Next:
+def _mend(context: Context, composed: Composed) -> Next:
     """Let whoever made the failing part make it again, then ask a person, then end the run as failed."""
     unit, run = context.unit, context.run
     unit.events.append(run.run_id, frames.validation_error("final_output", composed.findings))
@@ -47,7 +47,7 @@ def _mend(context: Context, composed: Composed, outputs: Mapping[str, Any]) -> N
         if run.final_attempts == 0:
             _repeat(context, node, findings)
         else:
-            asked = requests.for_final_output(node, findings, outputs.get(node.id))
+            asked = requests.for_final_output(node, findings, context.seen.outputs.get(node.id))
             unit.events.append(run.run_id, unit.hitl.ask(run, asked))
             error = _breach(findings).as_json()
             unit.nodes.change(run.run_id, [node.id], status="awaiting_hitl", error=error)

@@ -34,7 +34,9 @@ from tasks.finishing import finish
 
 
 def perform(context: Context, step: steps.Step) -> Next:
-    """Perform one step."""
+    """Perform one step, unless it can only be taken under the run's lock and that is not held."""
+    if not (context.locked or isinstance(step, _WITHOUT_LOCK)):
+        return Again()
     return _PERFORMERS[type(step)](context, step)
 
 
@@ -73,7 +75,7 @@ def _ran_ms(context: Context, state: NodeState) -> float | None:
     """Return how long ago the attempt began that is taken back: nobody knows when its worker went away."""
     if state.started_at is None:
         return None
-    return (context.run.locked_at - state.started_at).total_seconds() * 1000
+    return (context.run.seen_at - state.started_at).total_seconds() * 1000
 
 
 def _lost(node: Node, *, timed_out: bool) -> Failure:
@@ -87,6 +89,8 @@ def _dispatch(context: Context, step: steps.Dispatch) -> Next:
     """Publish the ready lanes, all but the one that this worker keeps, whose first node it begins."""
     unit, run, plan = context.unit, context.run, context.plan.plan
     if run.status != "running":
+        if not context.locked:
+            return Again()
         unit.runs.change(run.run_id, status="running")
     kept = next((lane for lane in step.lanes if _fits_here(lane)), None) if context.keep else None
     published = [lane for lane in step.lanes if lane is not kept]
@@ -105,13 +109,16 @@ def _dispatch(context: Context, step: steps.Dispatch) -> Next:
         # A lease that is there already may end before anybody has claimed these lanes.
         wake=Wake(patience, anew=True, until=min(_lease_ends(context), default=None)),
         waiting_for=lanes_in_words(len(step.lanes)),
+        row_version=context.row_version,
     )
+    if moved is None:
+        return Stop() if context.locked else Again()
     if published:
         also, known_as = kept is not None, run.correlation_id
         unit.on_commit(
             lambda: dispatch.walk_lanes(run.run_id, run.epoch, published, kept=also, correlation_id=known_as)
         )
-    if kept is None or moved is None or moved.following is None:
+    if kept is None or moved.following is None:
         return Stop()
     return Stop(Begun(moved.following, context.plan, kept.node_ids, dict(moved.outputs)))
 
@@ -165,6 +172,9 @@ def _wait(context: Context, step: steps.Wait) -> Next:
 def _rest(_context: Context, _step: steps.Rest) -> Next:
     return Stop()
 
+
+_WITHOUT_LOCK = (steps.Dispatch, steps.Finish, steps.Rest)
+"""What is one statement, or nothing, and makes up most of the way of most runs."""
 
 _PERFORMERS: Mapping[type[Any], Callable[[Context, Any], Next]] = {
     steps.Plan: _plan,

@@ -12,15 +12,14 @@ import structlog
 
 from models.errors import RunNotFoundError
 from models.events.frames import Draft
-from models.repositories.plans import StoredPlan
-from models.repositories.runs import Run
-from models.unit_of_work import UnitOfWork, open_unit
-from planner.progress.state import RunState
+from models.repositories.overviews import Overview
+from models.unit_of_work import UnitOfWork, open_statement, open_unit
+from planner.progress.state import RequestState, RunState
 from planner.progress.steps import next_step
 from tasks.base import FlexTask
 from tasks.beginning import Begun
 from tasks.celery_app import celery
-from tasks.context import Again, Context
+from tasks.context import Again, Context, Next
 from tasks.perform import perform
 from tasks.planning import plan_and_store
 from tasks.walk import go_on, walk
@@ -87,38 +86,55 @@ def drive(run_id: str, *, keep: bool) -> None:
 
 
 def advance(run_id: str, *, keep: bool) -> Begun | None:
-    """Do under the run's lock all that needs no agent; return the lane that this worker has begun, to be walked."""
+    """Do all that needs no agent; return the lane that this worker has begun, to be walked.
+
+    Most steps are a single statement, which can tell whether the run is still what the step was chosen for; so it is
+    tried without the run's lock first.
+    """
     try:
-        with open_unit(None) as unit:
-            run = unit.runs.lock(run_id)
-            while True:
-                context = _context(unit, run, keep=keep)
-                done = perform(context, next_step(context.state))
-                if not isinstance(done, Again):
-                    return done.begun
-                run = unit.runs.lock(run_id)
+        with open_statement(None) as unit:
+            done = _move(unit, run_id, locked=False, keep=keep)
+        if isinstance(done, Again):
+            with open_unit(None) as unit:
+                unit.runs.lock(run_id)
+                while isinstance(done, Again):
+                    done = _move(unit, run_id, locked=True, keep=keep)
     except RunNotFoundError:
         logger.warning("run_gone", run_id=run_id)
         return None
+    return done.begun
 
 
-def _context(unit: UnitOfWork, run: Run, *, keep: bool) -> Context:
-    nodes = unit.nodes.states(run.run_id) if run.plan_version else {}
-    asked = any(node.status == "awaiting_hitl" for node in nodes.values())
-    if asked and run.status in {"running", "awaiting_hitl"} and (opened := unit.hitl.open_waiting(run)):
+def _move(unit: UnitOfWork, run_id: str, *, locked: bool, keep: bool) -> Next:
+    """Look at the run and take the step that it needs."""
+    seen = unit.overviews.read(run_id)
+    if seen.asks and not locked:
+        # What is asked of people is opened and answered under the lock.
+        return Again()
+    state = _state(seen, _requests(unit, seen) if seen.asks else ())
+    return perform(Context(unit, seen, state, locked, keep), next_step(state))
+
+
+def _requests(unit: UnitOfWork, seen: Overview) -> tuple[RequestState, ...]:
+    """Put to people what waits for its turn, and return what they are asked."""
+    run = seen.run
+    if run.status in {"running", "awaiting_hitl"} and (opened := unit.hitl.open_waiting(run)):
         unit.events.append(run.run_id, *opened)
-    stored: StoredPlan | None = unit.plans.stored(run.run_id, run.plan_version) if run.plan_version else None
-    state = RunState(
+    return unit.hitl.open_states(run.run_id)
+
+
+def _state(seen: Overview, requests: tuple[RequestState, ...]) -> RunState:
+    run = seen.run
+    return RunState(
         run_id=run.run_id,
         status=run.status,  # type: ignore[arg-type]  # a CHECK holds the column to the same vocabulary
         epoch=run.epoch,
-        now=run.locked_at,
-        plan=stored.plan if stored else None,
-        nodes=nodes,
-        requests=unit.hitl.open_states(run.run_id) if asked else (),
+        now=run.seen_at,
+        plan=seen.stored.plan if seen.stored else None,
+        nodes=seen.nodes,
+        requests=requests,
         planning_lease_until=run.planning_lease_until if run.status == "planning" else None,
         planning_crashes=run.planning_crashes,
         dispatched_at=run.dispatched_at,
         dispatch_count=run.dispatch_count,
     )
-    return Context(unit, run, state, stored, keep)

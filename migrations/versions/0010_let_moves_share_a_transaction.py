@@ -1,6 +1,7 @@
-"""Let a move say whether it waits for its run, so that moves of several runs can share a transaction.
+"""Let a move say whether it waits for its run, and which run it means, so that moves of several share a transaction.
 
-A move that does not wait leaves a run alone that somebody else holds. It takes the place of the `flex_go_on` without
+A move that does not wait leaves a run alone that somebody else holds; one with a version of the run's row leaves it
+alone when it is another. It takes the place of the `flex_go_on` without
 `p_patient`, which stays for workers of the version before.
 """
 
@@ -18,7 +19,7 @@ CREATE FUNCTION flex_go_on(
     p_told json, p_successors text[],
     p_ahead text, p_tried integer, p_start json, p_wanted text[],
     p_beside text[], p_wake_within double precision, p_wake_anew boolean, p_wake_until timestamptz,
-    p_waiting_for text, p_patient boolean,
+    p_waiting_for text, p_row_version text, p_patient boolean,
     OUT o_outcome text, OUT o_closed text[], OUT o_taken boolean, OUT o_beside text[], OUT o_last_seq bigint,
     OUT o_at timestamptz, OUT o_tenant_id text, OUT o_correlation_id text, OUT o_deadline timestamptz,
     OUT o_capability_seen_at timestamptz, OUT o_outputs json
@@ -34,14 +35,17 @@ BEGIN
     o_closed := '{}';
     o_beside := '{}';
     IF p_patient THEN
-        SELECT tenant_id, epoch, status, plan_version, correlation_id INTO run
+        SELECT tenant_id, epoch, status, plan_version, correlation_id, CAST(xmin AS text) AS row_version INTO run
           FROM flex_runs WHERE run_id = p_run_id FOR UPDATE;
     ELSE
-        SELECT tenant_id, epoch, status, plan_version, correlation_id INTO run
+        SELECT tenant_id, epoch, status, plan_version, correlation_id, CAST(xmin AS text) AS row_version INTO run
           FROM flex_runs WHERE run_id = p_run_id FOR UPDATE SKIP LOCKED;
     END IF;
     IF NOT FOUND THEN
         o_outcome := CASE WHEN p_patient THEN 'lost' ELSE 'busy' END;
+        RETURN;
+    ELSIF run.row_version <> p_row_version THEN
+        o_outcome := 'changed';
         RETURN;
     ELSIF run.plan_version <> p_plan_version THEN
         o_outcome := 'overtaken';

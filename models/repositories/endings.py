@@ -41,10 +41,21 @@ class EndingRepository(Repository):
         super().__init__(connection, tenant_id)
         self._log = log
 
-    def end(self, run: Run, *, status: str, reason: str | None, told: Draft, final: Final | None) -> None:
-        """End a run whose lock is held; `told` is its `complete`, `final` the result, in place of an earlier one.
+    def end(
+        self,
+        run: Run,
+        *,
+        status: str,
+        reason: str | None,
+        told: Draft,
+        final: Final | None,
+        row_version: str | None = None,
+    ) -> bool:
+        """End a run; `told` is its `complete`, `final` the result, in place of an earlier one.
 
         What is still on its way under the old epoch finds itself stale, unless the run has come to its natural end.
+        The run's lock is held; or `row_version` tells as what the run was seen, and nothing happens and False is
+        returned when it has changed since.
         """
         row = _END.one(
             self.connection,
@@ -57,9 +68,12 @@ class EndingRepository(Repository):
             output=None if final is None or final.output is None else dumps(final.output),
             facets=None if final is None else dumps(final.facets),
             provenance=None if final is None else dumps(final.provenance),
+            row_version=row_version,
         )
         if row is None:
-            raise LookupError(run.run_id)
+            if row_version is None:
+                raise LookupError(run.run_id)
+            return False
         known = {"o_tenant_id": run.tenant_id, "o_correlation_id": run.correlation_id}
         stored = {"o_last_seq": row["seq"], "o_at": row["timestamp"], "plan_version": row["plan_version"]}
         self._log.note_written(run.run_id, [told], {**known, **stored})
@@ -73,6 +87,7 @@ class EndingRepository(Repository):
             now=row["timestamp"],
         )
         self._log.note_status(run.run_id, ended)
+        return True
 
 
 _END = Prepared(
@@ -83,11 +98,11 @@ _END = Prepared(
            SET status = %(status)s, reason = %(reason)s, waiting_for = NULL, wake_at = NULL, planner = NULL,
                planning_lease_until = NULL, epoch = epoch + %(raised)s, last_seq = last_seq + 1,
                finished_at = clock_timestamp(), updated_at = clock_timestamp()
-         WHERE run_id = %(run_id)s
+         WHERE run_id = %(run_id)s AND xmin = coalesce(CAST(%(row_version)s AS xid), xmin)
         RETURNING *
     ), closed AS (
         UPDATE hitl_requests SET status = 'cancelled', updated_at = clock_timestamp()
-         WHERE run_id = %(run_id)s AND status IN ('pending', 'waiting')
+         WHERE run_id = (SELECT run_id FROM run) AND status IN ('pending', 'waiting')
     ), kept AS (
         INSERT INTO flex_run_outputs
                (run_id, tenant_id, plan_version, schema_hash, status, output, facets, provenance)

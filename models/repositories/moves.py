@@ -118,14 +118,17 @@ class MoveRepository(Repository):
         beside: Sequence[str] = (),
         wake: Wake,
         waiting_for: str | None = None,
+        row_version: str | None = None,
     ) -> Moved | None:
         """Begin the node `ahead` if it is ready, tell of it, and note those of `beside` as published: one statement.
 
-        None when none of them is to be had, or a newer version of the plan is in force: then nothing has happened.
+        None when none of them is to be had, or a newer version of the plan is in force: then nothing has happened. So
+        it is when the run has changed since it was seen as `row_version`.
         """
         row = self._go_on(
             **_NOTHING_SETTLED,
             **_going_on(ahead, beside, wake, waiting_for),
+            row_version=row_version,
             run_id=run_id,
             epoch=epoch,
             plan_version=plan_version,
@@ -140,8 +143,11 @@ class MoveRepository(Repository):
 
     def _go_on(self, **move: Any) -> Row:
         wanted = _Move(move["run_id"], move["node_id"] or "", dumps(move))
-        shared = self.by_itself and len(wanted.text) <= ROOM_IN_A_GROUP
-        row = _OF_ALL_THREADS.send(wanted) if shared else _NOT_STORED
+        row = _NOT_STORED
+        if self.by_itself and len(wanted.text) <= ROOM_IN_A_GROUP:
+            # Whoever leads the group needs a connection, and those who wait for it could have them all.
+            self.give_back()
+            row = _OF_ALL_THREADS.send(wanted)
         if row["o_outcome"] == "busy":
             (row,) = _store(self.connection, [wanted], patient=True)
         return row

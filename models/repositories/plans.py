@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import insert, select
@@ -76,6 +78,15 @@ class _Recent:
 _recent = _Recent()
 
 
+@lru_cache(maxsize=128)
+def _graph(text: str) -> PlanGraph:
+    """Return the plan of a stored text: many runs have the very same, which is read once.
+
+    The hash of a plan tells less than its text: it leaves out the version, and what does not change the way it runs.
+    """
+    return plan_from_json(json.loads(text))
+
+
 class PlanRepository(Repository):
     """Plan versions of one tenant's runs."""
 
@@ -97,22 +108,33 @@ class PlanRepository(Repository):
     def stored(self, run_id: str, version: int) -> StoredPlan:
         """Return a version as a value. Raises PlanNotFoundError."""
         found = _recent.get((self.tenant_id, run_id, version))
-        return self._remember(run_id, self._row(run_id, version)) if found is None else found
+        return self.remember(run_id, **self._row(run_id, version)) if found is None else found
 
     def latest(self, run_id: str) -> StoredPlan | None:
         """Return the version that is in force as far as this process knows, None for a run without a plan.
 
         A newer one may have taken over since this one was remembered: whoever acts on it says which version it means.
         """
-        found = _recent.newest(self.tenant_id, run_id)
+        found = self.known(run_id)
         if found is None:
             row = _IN_FORCE.one(self.connection, run_id=run_id, tenant=self.tenant_id)
-            found = None if row is None else self._remember(run_id, row)
+            found = None if row is None else self.remember(run_id, **row)
         return found
+
+    def known(self, run_id: str) -> StoredPlan | None:
+        """Return the newest version that this process remembers."""
+        return _recent.newest(self.tenant_id, run_id)
+
+    def remember(self, run_id: str, snapshot: str, intake: Mapping[str, Any]) -> StoredPlan:
+        """Keep a version that was read, its snapshot as the text that is stored, and return it as a value."""
+        plan = StoredPlan(_graph(snapshot), intake)
+        _recent.put((self.tenant_id, run_id, plan.plan.version), plan)
+        return plan
 
     def get(self, run_id: str, version: int) -> dict[str, Any]:
         """Return a version as JSON. Raises PlanNotFoundError."""
-        return dict(self._row(run_id, version)["snapshot"])
+        snapshot: dict[str, Any] = json.loads(self._row(run_id, version)["snapshot"])
+        return snapshot
 
     def versions(self, run_id: str) -> list[dict[str, Any]]:
         """Return every version of a run's plan, oldest first."""
@@ -132,11 +154,6 @@ class PlanRepository(Repository):
             }
             for row in rows
         ]
-
-    def _remember(self, run_id: str, row: Mapping[str, Any]) -> StoredPlan:
-        plan = StoredPlan(plan_from_json(row["snapshot"]), row["intake"])
-        _recent.put((self.tenant_id, run_id, plan.plan.version), plan)
-        return plan
 
     def _row(self, run_id: str, version: int) -> Mapping[str, Any]:
         row = _VERSION.one(self.connection, run_id=run_id, plan_version=version, tenant=self.tenant_id)
@@ -163,7 +180,7 @@ def _reach(plan: PlanGraph) -> dict[str, int | None]:
 _VERSION = Prepared(
     "plan_version",
     """
-    SELECT snapshot, intake FROM flex_plan_snapshots
+    SELECT CAST(snapshot AS text) AS snapshot, intake FROM flex_plan_snapshots
      WHERE run_id = %(run_id)s AND plan_version = %(plan_version)s
        AND (CAST(%(tenant)s AS text) IS NULL OR tenant_id = %(tenant)s)
     """,
@@ -172,7 +189,7 @@ _VERSION = Prepared(
 _IN_FORCE = Prepared(
     "plan_in_force",
     """
-    SELECT plan.snapshot, plan.intake
+    SELECT CAST(plan.snapshot AS text) AS snapshot, plan.intake
       FROM flex_runs AS run JOIN flex_plan_snapshots AS plan USING (run_id, plan_version)
      WHERE run_id = %(run_id)s AND (CAST(%(tenant)s AS text) IS NULL OR run.tenant_id = %(tenant)s)
     """,

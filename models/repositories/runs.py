@@ -89,10 +89,10 @@ class Run:
     now: datetime | None = field(default=None, compare=False)
 
     @property
-    def locked_at(self) -> datetime:
-        """Return the database's clock at the moment when the run was locked."""
+    def seen_at(self) -> datetime:
+        """Return the database's clock at the moment when the run was read, to be moved."""
         if self.now is None:
-            raise LookupError("the run was read without its lock")
+            raise LookupError("the run was read without the clock")
         return self.now
 
     @property

@@ -75,19 +75,22 @@ GO_ON = Prepared(
                number integer, run_id text, epoch integer, plan_version integer, worker text, lease double precision,
                node_id text, attempt integer, output json, provenance json, usage json, duration_ms double precision,
                told json, successors text[], ahead text, tried integer, start json, wanted text[],
-               beside text[], wake_within double precision, wake_anew boolean, wake_until timestamptz, waiting_for text
+               beside text[], wake_within double precision, wake_anew boolean, wake_until timestamptz, waiting_for text,
+               row_version text
            ),
            LATERAL flex_go_on(
                move.run_id, move.epoch, move.plan_version, move.worker, move.lease,
                move.node_id, move.attempt, move.output, move.provenance, move.usage, move.duration_ms,
                move.told, move.successors, move.ahead, move.tried, move.start, move.wanted,
-               move.beside, move.wake_within, move.wake_anew, move.wake_until, move.waiting_for, %(patient)s
+               move.beside, move.wake_within, move.wake_anew, move.wake_until, move.waiting_for, move.row_version,
+               %(patient)s
            ) AS moved
     """,
 )
 """Settles nodes, begins the next, notes what is offered to others and tells of it; the function is a migration's.
 
-Moves happen in their order. One that is not `patient` is 'busy' where somebody else holds its run.
+Moves happen in their order. One that is not `patient` is 'busy' where somebody else holds its run; one with a
+`row_version` is 'changed' where the run is another than was seen.
 """
 
 EXTEND = Prepared(
