@@ -39,6 +39,7 @@ RAISES: list[tuple[type[NotFoundError], Callable[[UnitOfWork, str, str], Any]]] 
     (RunNotFoundError, lambda unit, run, _: unit.runs.get(run)),
     (RunNotFoundError, lambda unit, run, _: unit.runs.lock(run)),
     (RunNotFoundError, lambda unit, run, _: unit.runs.cancel(run)),
+    (RunNotFoundError, lambda unit, run, _: unit.overviews.read(run)),
     (PlanNotFoundError, lambda unit, run, _: unit.plans.get(run, 1)),
     (PlanNotFoundError, lambda unit, run, _: unit.plans.stored(run, 1)),
     (HitlRequestNotFoundError, lambda unit, _, request: unit.hitl.resolve(request, [{"approved": False}])),
