@@ -17,11 +17,17 @@ from hypothesis import strategies as st
 from models.settings import get_settings
 from planner.plan.graph import PlanGraph
 from planner.progress.bundle import AgentBundle
+from tests.integration.core import moves
 from tests.support.factories import plans
 from tests.support.invariants import assert_sound
 from tests.support.loop import Loop, Message, WorkerDiedError
 
 LEASE_SECONDS = 16
+CHANGED_ALONE = """
+    SELECT node_id, node.status FROM flex_plan_nodes AS node JOIN flex_runs AS run USING (run_id)
+     WHERE age(node.xmin) < age(run.xmin)
+"""
+"""Nodes changed by a transaction that did not change their run: moving a run without its lock would miss them."""
 between = st.lists(st.sampled_from(("next", "last", "double", "lose", "look", "sweep", "wait")), max_size=14)
 amid = st.lists(st.sampled_from(("nothing", "other worker", "lease ends", "dies")), max_size=10)
 lawful = settings(
@@ -46,6 +52,7 @@ def happen(loop: Loop, run_id: str, event: str) -> None:
             loop.deliver(message)
         if event == "double":
             loop.deliver(message)
+    assert moves.statement(CHANGED_ALONE) == []
 
 
 def amid_attempts(loop: Loop, events: Iterator[str]) -> Callable[[AgentBundle], None]:
