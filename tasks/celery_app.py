@@ -21,6 +21,7 @@ from kombu import Exchange, Queue, pools
 
 from models.settings import broker_url, get_settings
 from models.telemetry import configure_logging
+from tasks.monitoring import BatchingEvents
 from tasks.transport import keeping_its_client
 
 PUBLISH_SECONDS = 1.0
@@ -60,6 +61,7 @@ class FlexCelery(Celery):
     """An application whose publishing gives up soon, while its consumers wait patiently."""
 
     amqp_cls = FlexAMQP  # type: ignore[assignment]  # a class will do
+    events_cls = BatchingEvents  # type: ignore[assignment]  # the same
 
     @cached_property
     def producer_pool(self) -> Any:
