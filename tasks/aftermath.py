@@ -51,8 +51,11 @@ def change_after(
             return _alternative(node, state, failure, (candidate, other), (*told, error(failure)), duration_ms)
         case AskPerson():
             values = {"status": "awaiting_hitl", "error": _stored(failure)}
-            inactive = (error(failure),) if failure.kind == "capability_inactive" else ()
-            return Change(values, (*told, *inactive), request=for_output(node, state, failure))
+            if failure.kind == "capability_inactive":
+                # What the attempt consumed stands in this frame, and not in the question too.
+                asking = for_output(node, state, replace(failure, usage=None))
+                return Change(values, (*told, error(failure)), request=asking)
+            return Change(values, told, request=for_output(node, state, failure))
         case GiveUp():
             code = "poison" if failure.kind == "lease_lost" else failure.code
             final = replace(failure, code=code, output=None)

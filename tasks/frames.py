@@ -110,6 +110,13 @@ def request_closed(request_id: str) -> Draft:
     return Draft("log", payload, message=f"Request {request_id} is closed: the new plan does not ask it.")
 
 
+def late_result(node_id: str, attempt: int, usage: Mapping[str, Any]) -> Draft:
+    """Return that an attempt ended when its node was no longer its own: what it gave is not used, but was paid for."""
+    payload = {"level": "info", "event": "late_result_refused", "attempt": attempt, "usage": dict(usage)}
+    message = f"The result of attempt {attempt} came too late: it is not used, what it has consumed is counted."
+    return Draft("log", payload, node_id=node_id, message=message)
+
+
 def _facets(node: Node) -> dict[str, list[str]]:
     return {"input": list(node.input_facets), "output": list(node.output_facets)}
 

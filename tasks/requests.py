@@ -36,6 +36,7 @@ def for_output(node: Node, state: NodeState, failure: Failure) -> NewRequest:
         payload=_payload(question, kind="approval", urgency="high", free_form=False, additionalContext=context),
         operator_prompt=question,
         contract_summary=contract_summary(node),
+        usage=failure.usage,
     )
 
 
@@ -85,7 +86,7 @@ def for_fallback(node: Node) -> NewRequest:
     )
 
 
-def for_agent(node: Node, ask: HitlAsk, capability_id: str | None) -> NewRequest:
+def for_agent(node: Node, ask: HitlAsk, capability_id: str | None, usage: Mapping[str, Any]) -> NewRequest:
     """Put an agent's own question; its node runs again with the answer among its clarifications."""
     return NewRequest(
         node_id=node.id,
@@ -95,6 +96,7 @@ def for_agent(node: Node, ask: HitlAsk, capability_id: str | None) -> NewRequest
         payload=_payload(ask.question, kind=ask.kind, urgency=ask.urgency or "normal", free_form=True),
         operator_prompt=ask.question,
         contract_summary=contract_summary(node),
+        usage=usage,
     )
 
 

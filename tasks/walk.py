@@ -109,8 +109,9 @@ def _attempt(claim: Claim, stored: StoredPlan, lane: Sequence[str], seen: dict[s
     except LeaseLostError:
         logger.info("late_result_refused", attempt=claim.attempt)
         if outcome.usage != Usage():
+            usage = outcome.usage.as_json()
             with open_unit(None) as unit:
-                unit.claims.book(claim, outcome.usage.as_json())
+                unit.claims.book(claim, frames.late_result(claim.node_id, claim.attempt, usage), usage)
         return _Step(None)
 
 
@@ -254,9 +255,9 @@ def _fail(claim: Claim, stored: StoredPlan, failed: Failed, lane: Sequence[str])
 
 
 def _ask(claim: Claim, stored: StoredPlan, outcome: Ask) -> _Step:
-    node = stored.plan.node(claim.node_id)
+    node, usage = stored.plan.node(claim.node_id), outcome.usage.as_json()
     with open_unit(None) as unit:
-        request = requests.for_agent(node, outcome.ask, candidate_id(node, claim.state.candidate))
+        request = requests.for_agent(node, outcome.ask, candidate_id(node, claim.state.candidate), usage)
         asked = unit.hitl.ask(unit.runs.lock(claim.run_id), request)
-        unit.claims.leave(claim, [asked], usage=outcome.usage.as_json(), values={"status": "awaiting_hitl"})
+        unit.claims.leave(claim, [asked], usage=usage, values={"status": "awaiting_hitl"})
     return _Step(None, walked=LOOK)

@@ -83,6 +83,7 @@ class HitlRequestPayload(Open):
     """A person is asked."""
 
     request = one(HitlRequestRecordSchema, required=True)
+    usage = one(UsageSchema)
 
 
 class HitlUpdatePayload(Open):

@@ -23,7 +23,7 @@ from models.repositories.settling import EXTEND, SETTLE, TAKE
 from models.scope import Repository, Source
 from models.tables import flex_plan_nodes, flex_runs
 from models.tables.base import clock
-from planner.progress.state import NodeState
+from planner.progress.state import TERMINAL, NodeState
 
 nodes = flex_plan_nodes.c
 
@@ -176,9 +176,15 @@ class ClaimRepository(Repository):
         )
         return {(row["run_id"], row["node_id"], row["attempt"]) for row in rows}
 
-    def book(self, claim: Claim, usage: Mapping[str, Any]) -> None:
-        """Add what an attempt consumed whose outcome is nobody's: it was paid for all the same."""
-        self.connection.execute(update(flex_runs).where(flex_runs.c.run_id == claim.run_id).values(**_spent(usage)))
+    def book(self, claim: Claim, told: Draft, usage: Mapping[str, Any]) -> None:
+        """Add what an attempt consumed whose outcome is nobody's: it was paid for all the same.
+
+        A run that has ended says no more of it: its last frame stands.
+        """
+        goes_on = flex_runs.c.status.not_in(tuple(TERMINAL))
+        held = self._log.reserve(claim.run_id, 0, more=(goes_on, 1), changes=_spent(usage))
+        if held is not None:
+            self._log.write(held, [told][: held.count])
 
     def end(self, run_id: str, node_ids: Sequence[str]) -> None:
         """End leases whose holder is known to be gone, so that nobody waits for them to run out."""

@@ -26,7 +26,10 @@ requests = hitl_requests.c
 
 @dataclass(frozen=True, slots=True)
 class NewRequest:
-    """A question to ask: `payload` is what the person is shown, `contract_summary` what an output must fit."""
+    """A question to ask: `payload` is what the person is shown, `contract_summary` what an output must fit.
+
+    `usage` is what the attempt consumed that ends with the question, to be told of in the same frame.
+    """
 
     node_id: str
     kind: str
@@ -36,6 +39,7 @@ class NewRequest:
     operator_prompt: str
     contract_summary: Mapping[str, Any]
     expires_at: datetime | None = None
+    usage: Mapping[str, Any] | None = None
 
 
 class HitlRepository(Repository):
@@ -72,10 +76,11 @@ class HitlRepository(Repository):
             )
             .returning(*hitl_requests.c)
         ).mappings()
+        told = {} if request.usage is None else {"usage": dict(request.usage)}
         if waits:
             message = "A person will be asked about this node once an open request of the run has been answered."
-            return Draft("log", {"level": "info"}, node_id=request.node_id, message=message)
-        return _asked(row.one())
+            return Draft("log", {"level": "info", **told}, node_id=request.node_id, message=message)
+        return _asked(row.one(), **told)
 
     def open_waiting(self, run: Run) -> list[Draft]:
         """Put as many waiting requests of a run whose lock is held to people as there are places; return the frames."""
@@ -322,8 +327,9 @@ def request_json(row: RowMapping) -> dict[str, Any]:
     return body
 
 
-def _asked(row: RowMapping) -> Draft:
-    return Draft("hitl_request", {"request": request_json(row)}, node_id=row["node_id"], message=row["operator_prompt"])
+def _asked(row: RowMapping, **told: Any) -> Draft:
+    payload = {"request": request_json(row), **told}
+    return Draft("hitl_request", payload, node_id=row["node_id"], message=row["operator_prompt"])
 
 
 def _answer(rows: Sequence[RowMapping]) -> Mapping[str, Any]:

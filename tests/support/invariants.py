@@ -92,27 +92,20 @@ BROKEN_BY_ROWS = {
          GROUP BY run_id, node_id, plan_version
         HAVING count(*) > 1 + (SELECT count(*) FROM flex_events AS e WHERE e.run_id = flex_events.run_id
                                   AND e.type = 'validation_error')""",
-    "I6 a run has not consumed what its drafts and attempts did": """
-        SELECT run_id, prompt_tokens, completion_tokens, cost, told FROM flex_runs AS run
+    "I6 a run has not consumed what its frames and drafts tell": """
+        SELECT run_id, prompt_tokens, completion_tokens, cost, told FROM flex_runs
           JOIN (SELECT run_id, array[sum((usage->>'promptTokens')::float), sum((usage->>'completionTokens')::float),
                                      sum((usage->>'cost')::float)] AS told
                   FROM (SELECT run_id, '{"promptTokens": 0, "completionTokens": 0, "cost": 0}' AS usage FROM flex_runs
-                        UNION ALL SELECT run_id, payload->'usage' FROM flex_events
-                                   WHERE type IN ('node_complete', 'node_error', 'node_retry')
+                        UNION ALL SELECT run_id, payload->'usage' FROM flex_events WHERE type <> 'complete'
                         UNION ALL SELECT run_id, usage FROM flex_plan_drafts) AS one
                  GROUP BY run_id) AS sums USING (run_id)
-         WHERE EXISTS (SELECT FROM unnest(array[prompt_tokens, completion_tokens, cost], told) AS one (booked, told)
-                        WHERE booked < told - 1e-6
-                           OR booked > told + 1e-6 AND NOT EXISTS (
-                              SELECT FROM hitl_requests AS asked WHERE asked.run_id = run.run_id
-                                 AND purpose NOT IN ('fallback', 'final_output')))""",
-    "I6 the last frame tells of another consumption than the row": """
-        SELECT run_id, payload->'usage', prompt_tokens, completion_tokens, cost
-          FROM flex_runs JOIN flex_events USING (run_id)
-         WHERE type = 'complete' AND payload->'usage' IS NOT NULL
-           AND ((payload->'usage'->>'promptTokens')::float <> prompt_tokens
-                OR (payload->'usage'->>'completionTokens')::float <> completion_tokens
-                OR abs((payload->'usage'->>'cost')::float - cost) > 1e-6)""",
+          LEFT JOIN (SELECT run_id, payload->'usage' AS usage FROM flex_events WHERE type = 'complete') AS last
+               USING (run_id)
+         WHERE EXISTS (SELECT FROM unnest(array[prompt_tokens, completion_tokens, cost], told,
+                                          array[(usage->>'promptTokens')::float, (usage->>'completionTokens')::float,
+                                                (usage->>'cost')::float]) AS one (booked, told, at_the_end)
+                        WHERE abs(coalesce(at_the_end, booked) - told) > 1e-6 OR booked < told - 1e-6)""",
     "I5 a lease is over and nobody has looked": """
         SELECT run_id, node_id FROM flex_plan_nodes JOIN flex_runs USING (run_id)
          WHERE flex_plan_nodes.status = 'running' AND lease_until < clock_timestamp() - interval '20 s'
@@ -123,8 +116,8 @@ BROKEN_BY_ROWS = {
 }
 """One query per promise; each row that it finds is a breach.
 
-I6: what an attempt consumed that ended with a question to a person stands in no frame; a run with such a question may
-have consumed more than its frames tell.
+I6: what comes back behind the last frame of a run is paid for all the same, so that a run that has ended may have
+consumed more than its last frame tells, and that alone.
 """
 
 
