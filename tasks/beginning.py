@@ -19,7 +19,7 @@ from models.repositories.plans import StoredPlan
 from models.settings import get_settings
 from models.unit_of_work import UnitOfWork, open_statement, open_unit
 from planner.plan.graph import Node, PlanGraph
-from planner.progress.bundle import ancestor_ids
+from planner.progress.bundle import source_ids
 from planner.progress.failure import candidate_id
 from planner.progress.state import NodeState
 from tasks import frames
@@ -83,10 +83,10 @@ def take(unit: UnitOfWork, run_id: str, node_id: str, epoch: int) -> tuple[Claim
 
 
 def next_attempt(plan: PlanGraph, node: Node, state: NodeState, seen: Container[str] = ()) -> Ahead:
-    """Return the next attempt at a node in this state, and what of its ancestors it still has to see."""
+    """Return the next attempt at a node in this state, and which of its sources it still has to see."""
     capability_id = candidate_id(node, state.candidate)
     start = frames.node_start(node, attempt=state.attempt + 1, capability_id=capability_id)
-    return Ahead(state, start, [ancestor for ancestor in ancestor_ids(plan, node.id) if ancestor not in seen])
+    return Ahead(state, start, [source for source in source_ids(plan, node.id) if source not in seen])
 
 
 def lanes_in_words(count: int) -> str:

@@ -24,7 +24,7 @@ from planner.contracts.capabilities import Capability, expired
 from planner.contracts.compiler import CompiledContract, Provenance
 from planner.contracts.json_schema import validator_for
 from planner.plan.graph import Node
-from planner.progress.bundle import AgentBundle, ancestor_ids, inputs_for, visible_values
+from planner.progress.bundle import AgentBundle, inputs_of, source_ids
 from planner.progress.checks import open_checks
 from planner.progress.failure import Failure, FailureKind, candidate_id
 from tasks.agents.base import AgentError, AgentResult, AgentTimeoutError, CancelToken, HitlAsk, InvalidReplyError, Usage
@@ -80,7 +80,7 @@ def _attempt(claim: Claim, stored: StoredPlan, cancel: CancelToken, seen: dict[s
     capability_id = candidate_id(node, claim.state.candidate) or ""
     with open_reading(claim.tenant_id) as unit:
         capability = _capability(unit, claim, capability_id)
-        if missing := [ancestor for ancestor in ancestor_ids(stored.plan, node.id) if ancestor not in seen]:
+        if missing := [source for source in source_ids(stored.plan, node.id) if source not in seen]:
             seen |= {node_id: {} for node_id in missing} | unit.nodes.outputs(claim.run_id, missing)
         clarifications = unit.hitl.clarifications(claim.run_id, node.id) if claim.attempt > 1 else ()
     if capability is None:
@@ -135,7 +135,6 @@ def _bundle(
     outputs: Mapping[str, Any],
     clarifications: Sequence[Mapping[str, Any]],
 ) -> AgentBundle:
-    values = visible_values(stored.plan, node.id, stored.values, outputs)
     return AgentBundle(
         run_id=claim.run_id,
         node_id=node.id,
@@ -146,7 +145,7 @@ def _bundle(
         capability=capability,
         objective=stored.intake["objective"],
         instructions=node.instructions,
-        inputs=inputs_for(node, values),
+        inputs=inputs_of(stored.plan, node.id, stored.values, outputs),
         output_facets=node.output_facets,
         output_schema=node.output_schema,
         timeout_seconds=node.timeout_seconds,

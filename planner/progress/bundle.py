@@ -65,9 +65,19 @@ def inputs_for(node: Node, values: Mapping[str, Any]) -> dict[str, Any]:
     return {facet: values[facet] for facet in (*node.input_facets, *node.optional_input_facets) if facet in values}
 
 
-def ancestor_ids(plan: PlanGraph, node_id: str) -> tuple[str, ...]:
-    """Return the nodes whose outputs `visible_values` may read."""
-    return plan.ancestors(node_id)
+def source_ids(plan: PlanGraph, node_id: str) -> tuple[str, ...]:
+    """Return the ancestors that make something of what the node takes: no others' outputs need be read for it."""
+    node = plan.node(node_id)
+    taken = {*node.input_facets, *node.optional_input_facets}
+    return tuple(a for a in plan.ancestors(node_id) if not taken.isdisjoint(plan.node(a).output_facets))
+
+
+def inputs_of(
+    plan: PlanGraph, node_id: str, given: Mapping[str, Any], outputs: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Return what the node takes as it sees it; of `outputs` only those of its sources matter."""
+    sources = {source: outputs[source] for source in source_ids(plan, node_id) if source in outputs}
+    return inputs_for(plan.node(node_id), visible_values(plan, node_id, given, sources))
 
 
 def in_branch_order(plan: PlanGraph, node_ids: Iterable[str]) -> list[str]:

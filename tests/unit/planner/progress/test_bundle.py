@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 from hypothesis import given
+from hypothesis import strategies as st
 
 from planner.plan.graph import Node, PlanGraph
-from planner.progress.bundle import inputs_for, visible_values
+from planner.progress.bundle import inputs_for, inputs_of, source_ids, visible_values
 from tests.support.bundles import bundle_for
 from tests.support.factories import make_node, make_plan, plans
 
@@ -79,6 +80,39 @@ def test_a_facet_that_one_branch_left_out_is_seen_from_the_other() -> None:
 def test_a_node_gets_the_inputs_that_it_declares_and_no_others() -> None:
     node = make_node("n", needs=["brief", "absent"], optional_input_facets=("tone", "missing"))
     assert inputs_for(node, {"brief": 1, "tone": 2, "secret": 3}) == {"brief": 1, "tone": 2}
+
+
+def test_what_gives_nothing_that_a_node_takes_is_none_of_its_sources() -> None:
+    nodes = [maker("a", "brief"), maker("b", "text"), make_node("c", needs=["text"], optional_input_facets=("tone",))]
+    plan = make_plan(nodes, [("a", "b"), ("b", "c")])
+    assert source_ids(plan, "c") == ("b",)
+    assert source_ids(plan, "b") == ()
+    assert inputs_of(plan, "c", {"tone": "calm", "brief": "x"}, {"b": {"text": "b"}}) == {"tone": "calm", "text": "b"}
+
+
+@st.composite
+def plans_with_outputs(draw: st.DrawFn) -> tuple[PlanGraph, dict[str, dict[str, Any]]]:
+    """Draw a plan whose nodes take and make a few facets, and what they made of them."""
+    facets = st.lists(st.sampled_from("abc"), unique=True, max_size=3)
+    names = [f"n{index}" for index in range(draw(st.integers(1, 6)))]
+    pairs = [(a, b) for position, b in enumerate(names) for a in names[:position]]
+    edges = draw(st.lists(st.sampled_from(pairs), unique=True)) if pairs else []
+    nodes = [
+        make_node(n, makes=draw(facets), needs=draw(facets), optional_input_facets=tuple(draw(facets))) for n in names
+    ]
+    outputs = {n.id: dict.fromkeys(draw(st.sets(st.sampled_from(n.output_facets or [""]))), n.id) for n in nodes}
+    return make_plan(nodes, edges), outputs
+
+
+@given(plans_with_outputs(), st.sets(st.sampled_from("abc")))
+def test_a_node_takes_the_same_whether_all_is_read_or_its_sources_alone(
+    made: tuple[PlanGraph, dict[str, dict[str, Any]]], names: set[str]
+) -> None:
+    (plan, outputs), envelope = made, dict.fromkeys(names, "given")
+    for node in plan.nodes:
+        read = {source: outputs[source] for source in source_ids(plan, node.id)}
+        of_all = inputs_for(node, visible_values(plan, node.id, envelope, outputs))
+        assert inputs_of(plan, node.id, envelope, read) == inputs_of(plan, node.id, envelope, outputs) == of_all
 
 
 @given(plans())
