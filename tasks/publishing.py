@@ -1,8 +1,8 @@
 """Celery's signature and chord, published without what Celery does for results and for tasks it has to look up.
 
 Celery clones and freezes a chord's members several times over, makes a result object for each, and looks up how every
-single task is to be sent. Our messages all go one way and nobody waits for a result, so the same messages leave for
-a third of the time. Chains are Celery's own.
+single task is to be sent. Our messages all go one way and nobody waits for a result, so the same messages can leave as
+they were built. Chains are Celery's own.
 """
 
 from __future__ import annotations

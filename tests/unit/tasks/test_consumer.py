@@ -96,8 +96,10 @@ def test_a_message_that_is_read_leaves_no_note_in_its_channel(consumer: Batching
             connection.Producer().publish({}, routing_key="read", declare=[queue(channel)])
             connection.drain_events(timeout=1)
 
-        # When Celery has its acknowledgement called
+        # When Celery has it acknowledged, and the loop has done what it was called for
         consumer.call_soon_ack(read[0].ack_log_error, None, ())
+        for call in consumer.hub.called:
+            call()
 
         # Then nothing is left of it
         assert not channel.qos._delivered
