@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from app import access, api, auth, correlation, cors, errors, extensions, headers, mutation, rules
+from app import access, api, auth, correlation, cors, errors, extensions, headers, mutation, rules, unread
 from app.stream import turnstile
 from models.settings import Settings, get_settings
 
@@ -23,5 +23,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     api.init_app(app, documented)
     headers.init_app(app)
     mutation.init_app(app)
+    unread.init_app(app)
     rules.check_complete(app)
     return app

@@ -98,8 +98,6 @@ def answer_http_error(error: HTTPException) -> Response | HTTPException:
     if status < 400:
         return error
     headers = {k: v for k, v in error.get_headers(request.environ) if k.lower() in {"allow", "retry-after"}}
-    if status in {408, 413}:
-        headers["Connection"] = "close"
     errors = list(_argument_problems(error))
     detail = "; ".join(f"{e['pointer']}: {e['message']}" for e in errors) or REMEDY_OF_STATUS.get(status)
     return problem(

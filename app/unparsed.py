@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from http import HTTPStatus
-from socket import socket
+from socket import SHUT_WR, socket
 
 from gunicorn import util
 
 from app import correlation
 from app.errors import CONTENT_TYPE, INTERNAL, code_of, describe
 from app.headers import SAFETY
+from app.unread import take_in
 
 
 def init_server() -> None:
@@ -32,3 +34,6 @@ def write_problem(connection: socket, status: int, _reason: str, message: str) -
     }
     lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", *(f"{name}: {value}" for name, value in headers.items())]
     util.write_nonblock(connection, "\r\n".join([*lines, "", ""]).encode() + content)
+    with suppress(OSError):
+        connection.shutdown(SHUT_WR)
+        take_in(connection.recv)

@@ -13,7 +13,8 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
+from http.client import HTTPConnection
 from typing import Any
 
 import psutil
@@ -207,6 +208,49 @@ def test_chunks_without_an_end_are_cut_at_the_limit(server: WebServer) -> None:
     chunk = b"10000\r\n" + b" " * 65536 + b"\r\n"
     reply = raw(server, start + chunk * 17)
     assert status_of(reply) == 413
+
+
+@pytest.mark.parametrize("framing", ["length", "chunks"])
+def test_who_sends_far_more_than_may_be_reads_why_it_was_refused(server: WebServer, framing: str) -> None:
+    """Seen to fail without `take_in` (app/unread.py): the connection breaks while the client sends."""
+
+    # Given a client that sends twenty megabytes before it looks for an answer, over a line that takes three seconds
+    def pieces() -> Iterator[bytes]:
+        for _ in range(200):
+            time.sleep(0.015)
+            yield b" " * 100_000
+
+    size = {"Content-Length": "20000000"} if framing == "length" else {}
+    with closing(HTTPConnection("127.0.0.1", server.port, timeout=30)) as connection:
+        given = {"Content-Type": JSON, **size}
+        connection.request("POST", f"{FLEX}/runs", pieces(), given, encode_chunked=framing == "chunks")
+        # Then it reads what was wrong
+        reply = connection.getresponse()
+        assert (reply.status, reply.headers["Content-Type"]) == (413, "application/problem+json")
+        assert json.loads(reply.read())["code"] == "payload_too_large"
+        # And may go on with the same connection
+        connection.request("GET", "/healthz")
+        assert connection.getresponse().status == 200
+
+
+@pytest.mark.parametrize("path", [f"{FLEX}/runs", "/healthz", "/nowhere"])
+def test_who_never_stops_sending_keeps_nobody_waiting_and_is_cut_off(server: WebServer, path: str) -> None:
+    """Seen to fail without `take_in` (app/unread.py): nobody is answered until the server is killed for it."""
+    with closing(socket.create_connection(("127.0.0.1", server.port), timeout=30)) as endless:
+        endless.sendall(head(path, f"Content-Type: {JSON}", "Content-Length: 1000000000000"))
+        cut = threading.Event()
+
+        def send() -> None:
+            with suppress(OSError):
+                while True:
+                    endless.sendall(b" " * 1_000_000)
+            cut.set()
+
+        threading.Thread(target=send, daemon=True).start()
+        while not cut.wait(0.05):
+            with closing(HTTPConnection("127.0.0.1", server.port, timeout=CAP_SECONDS)) as other:
+                other.request("GET", "/healthz")
+                assert other.getresponse().status == 200
 
 
 @pytest.mark.parametrize(
@@ -594,11 +638,13 @@ def test_nobody_sets_what_the_server_sets(client: FlaskClient, new_run: str, nam
 
 def test_headers_that_are_too_large_or_broken_are_refused(server: WebServer) -> None:
     """Seen to fail with gunicorn's limits of headers lifted in app/gunicorn_conf.py: a thousand headers pass (200); and
-    with its own `write_error`: what it refuses before the app is asked is told as HTML.
+    with its own `write_error`: what it refuses before the app is asked is told as HTML; and with `take_in` left out of
+    ours: the connection is reset while the large header is sent.
     """
     path = f"{FLEX}/facets"
     refused = {
         "a header of 64 KB": (head(path, "X-Large: " + "x" * 65_536, method="GET"), {431}),
+        "a header of 20 MB": (head(path, "X-Large: " + "x" * 20_000_000, method="GET"), {431}),
         "many headers": (head(path, *(f"X-{n}: x" for n in range(1000)), method="GET"), {431}),
         "a line of 64 KB": (head(path + "?q=" + "x" * 65_536, method="GET"), {400, 414}),
         "a line break in a header": (head(path, "X-A: b\r\n c: d", method="GET"), {400}),
