@@ -6,8 +6,10 @@ that it needs later, and what a crowd has needed in small pieces a process hardl
 
 from __future__ import annotations
 
+import time
 from threading import BoundedSemaphore
 
+import structlog
 from flask import Flask, current_app, g, request
 
 from app.limits import LimitError
@@ -17,6 +19,8 @@ OPENED_AT_ONCE = 16
 """Fewer than there are connections to the database: whoever opens no stream finds one free."""
 PATIENCE_SECONDS = 30.0
 RETRY_SECONDS = 2
+
+logger = structlog.get_logger(__name__)
 
 
 class CrowdedError(LimitError):
@@ -33,9 +37,14 @@ class Turnstile:
 
     def enter(self) -> None:
         """Wait for a turn. Raises `CrowdedError`."""
+        if self._turns.acquire(blocking=False):
+            return
+        begun = time.monotonic()
         if not self._turns.acquire(timeout=self._patience):
             why, limit = CrowdedError.__doc__ or "", self._at_once
             raise CrowdedError(why, pending=limit, limit=limit, retry_after=RETRY_SECONDS)
+        waited = (time.monotonic() - begun) * 1000
+        logger.info("flex_sse_queue", limit=self._at_once, duration_ms=round(waited, 1))
 
     def leave(self) -> None:
         """Give the turn to the next one."""

@@ -136,6 +136,11 @@ WORK_LINES = (
 WEB_LINES = (
     Line("request", "info", "a request was answered, or its stream begun; health checks are left out"),
     Line("flex_run_backlog_reject", "info", "a request was refused for want of room; `pending` of `limit` are taken"),
+    Line(
+        "flex_sse_queue",
+        "info",
+        "a stream waited for its turn to be opened, `duration_ms` long; `limit` have it at once",
+    ),
     Line("request_failed", "error", "a request broke on a fault of ours"),
     Line("live_stream_unavailable", "warning", "the relay cannot read Redis; it asks the log meanwhile"),
     Line("live_stream_restarted", "info", "the live stream began anew; the relay follows from its start"),
@@ -154,7 +159,7 @@ WEB_LINES = (
 LINES = (*FRAME_LINES, *BESIDE_LINES, *CHANGE_LINES, *WORK_LINES, *WEB_LINES)
 
 ABSENT_LINES: dict[str, str] = {
-    "flex_sse_queue, sse_*": "streams are followed by slow_client_cut and the gauge flex.stream.listeners",
+    "sse_*": "streams are followed by flex_sse_queue, slow_client_cut and the gauge flex.stream.listeners",
     "flex_normalization_injected": "a mapping is a node with its own flex_virtual_node_start and _complete",
     "flex_capability_self_register_failed": "told for all at once: builtin_capabilities_not_registered",
     "flex_capability_condition_failed, flex_capability_condition_error": "capabilities' conditions are not judged yet",
@@ -165,7 +170,8 @@ ABSENT_LINES: dict[str, str] = {
     "hitl_rejection_default_fail": "one fact, one line: flex_hitl_rejection_default_fail",
     "hitl_request_created, hitl_response_recorded": "one fact, one line: flex_hitl_request, flex_hitl_resolved",
     "hitl_resume_api, hitl_cancel_api, request_received, request_completed": "every request is one line: request",
-    "hitl_request_denied, hitl_autofix, hitl_fallback_used": "nothing denies or mends a question by itself",
+    "hitl_request_denied": "a question over HITL_MAX_REQUESTS is not denied, it waits for its turn: flex_log",
+    "hitl_autofix, hitl_fallback_used": "nothing mends or answers a question by itself",
     "flex_task_declined": "there are no human tasks yet",
     "flex_schema_hash_failed": "cannot happen: what has no hash is refused before it is stored",
     "flex_sandbox_*": "there is no sandbox yet",
@@ -184,7 +190,7 @@ FACTS: dict[str, str] = {
     "capability_id": "who works on it",
     "facets": "names on the input and output side; never values",
     "attempt": "1, 2, 3 … per node, or per planning",
-    "duration_ms": "of the attempt (of a retry: the one that failed), the call, the request, or of the run so far",
+    "duration_ms": "of the attempt (of a retry: the failed one), the call, the request, the wait, or the run so far",
     "outcome, code, codes, reason": "how it went, in names",
     "status, previous": "of the run",
     "prompt_tokens, completion_tokens, cost": "what was consumed",

@@ -10,6 +10,7 @@ from flask import Blueprint, Flask
 
 from app import errors
 from app.stream import turnstile
+from tests.support.lines import captured
 from tests.support.relay import wait_until
 
 
@@ -60,10 +61,15 @@ def test_a_crowd_is_let_in_by_turns_and_others_pass_by(door: Door) -> None:
     assert not door.opening.acquire(timeout=0.1)
     assert door.ask("/runs") == 200
     # And when these are done, the others follow
-    door.let_go.set()
-    for thread in threads:
-        thread.join(5)
+    with captured() as lines:
+        door.let_go.set()
+        for thread in threads:
+            thread.join(5)
     assert statuses == [200] * 5
+    # And each of the three that had to wait says for how long
+    waits = lines.named("flex_sse_queue")
+    assert [line["limit"] for line in waits] == [2] * 3
+    assert all(line["duration_ms"] > 0 for line in waits)
 
 
 @pytest.mark.parametrize("door", [0.05], indirect=True)
