@@ -20,6 +20,7 @@ from app.programs import wait_until
 from app.stream.follow import HEARTBEAT_SECONDS
 from models.events.bus import SECONDS_TO_PUBLISH
 from tasks.celery_app import BROKER_SECONDS, PUBLISH_SECONDS
+from tests.faults.listener import Listener
 from tests.support.crew import Crew, Member
 from tests.support.invariants import History, assert_sound
 from tests.support.stack import example
@@ -42,29 +43,6 @@ def worker(crew: Crew, tmp_path: Any) -> Iterator[Member]:
     yield member
     member.send(signal.SIGKILL)
     member.process.wait()
-
-
-class Listener(threading.Thread):
-    """A client that runs an envelope and keeps its frames as they come."""
-
-    def __init__(self, crew: Crew) -> None:
-        super().__init__(daemon=True)
-        self._crew = crew
-        self.frames: list[dict[str, Any]] = []
-        self.start()
-
-    def run(self) -> None:
-        with self._crew.client() as client:
-            for frame in client.run_stream(example("linkedin")):
-                self.frames.append(frame)
-
-    def saw(self, frame_type: str, node_id: str | None = None) -> bool:
-        return any(f["type"] == frame_type and node_id in {None, f.get("nodeId")} for f in self.frames)
-
-    def finished(self, seconds: float = 60) -> list[dict[str, Any]]:
-        self.join(seconds)
-        assert not self.is_alive(), [(f["type"], f.get("nodeId")) for f in self.frames]
-        return self.frames
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ import redis
 
 from app.programs import wait_until
 from models.events.bus import STREAM
-from tests.faults.test_servers_lost import Listener
+from tests.faults.listener import Listener
 from tests.support.crew import Crew, Member
 from tests.support.invariants import assert_sound
 from tests.support.stack import example

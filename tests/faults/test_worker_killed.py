@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from app.programs import wait_until
+from tests.faults.listener import Listener
 from tests.faults.outside import Outside
 from tests.support.crew import Crew, Member
 from tests.support.invariants import Frame, assert_sound
-from tests.support.stack import example
 
 SOME = ("briefing", "linkedinVariants~b", "contentReview~a")
 """Before, in and behind the branches."""
@@ -55,8 +55,7 @@ def run_under(
     keeper = Keeper(crew, FLEX_FAULT=faults, FLEX_DATA_DIR=str(folder))
     keeper.start()
     try:
-        with crew.client() as client:
-            frames = list(client.run_stream(envelope or example("linkedin")))
+        frames = Listener(crew, envelope).finished()
     finally:
         keeper.end(deaths)
     return frames, keeper.deaths
