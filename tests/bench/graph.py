@@ -13,11 +13,20 @@ SCHEMA = {
     "required": [FACET],
     "additionalProperties": True,
 }
+TAKEN = {
+    "type": "object",
+    "properties": {FACET: {"type": ["string", "array"]}},
+    "required": [FACET],
+}
+"""A join takes a list, with what each branch made."""
 BRANCHES = ("a", "b", "c")
 
 
 def eight_nodes() -> PlanGraph:
-    """Return the plan; every node promises one facet under a schema of one property."""
+    """Return the plan; every node makes one facet, and all but the first take it from those before them.
+
+    Each is held against a schema of one property.
+    """
     nodes = [_node("start"), *(_node(name, label) for label in BRANCHES for name in ("first", "second")), _node("join")]
     edges = [
         edge
@@ -37,6 +46,8 @@ def _node(name: str, label: str | None = None) -> Node:
         kind="execution",
         label=name,
         capability_id=CAPABILITY,
+        input_facets=(FACET,) if name != "start" else (),
+        input_schema=TAKEN if name != "start" else {},
         output_facets=(FACET,),
         output_schema=SCHEMA,
         provenance={"output": [{"facet": FACET, "title": "Post Copy", "direction": "output", "pointer": f"/{FACET}"}]},
