@@ -20,7 +20,8 @@ from models.errors import DatabaseUnavailableError
 from models.settings import SettingsError, get_settings, normalise_database_url
 
 IDLE_SECONDS_BEFORE_PING = 5.0
-"""A connection used a moment ago is taken as alive: a ping on every checkout would double a short transaction."""
+"""A connection used a moment ago, and after the last loss of one, is taken as alive: a ping on every checkout would
+double a short transaction."""
 
 SESSION_OPTIONS = " ".join(
     f"-c {name}={value}"
@@ -63,6 +64,7 @@ def make_engine(
     )
     event.listen(engine, "checkout", _ping_when_idle)
     event.listen(engine, "checkin", _note_use)
+    event.listen(engine, "invalidate", _note_loss)
     # A forked child must not speak on its parent's sockets: it forgets them without closing them.
     os.register_at_fork(after_in_child=lambda: engine.dispose(close=False))
     return engine
@@ -122,9 +124,15 @@ def database_errors() -> Iterator[None]:
         raise
 
 
+class _Lost:
+    """When this process has last lost a connection: what was used before then may be lost as well."""
+
+    at = 0.0
+
+
 def _ping_when_idle(connection: Any, record: Any, _proxy: Any) -> None:
     used = record.info.get("used_at")
-    if used is None or time.monotonic() - used < IDLE_SECONDS_BEFORE_PING:
+    if used is None or used > max(_Lost.at, time.monotonic() - IDLE_SECONDS_BEFORE_PING):
         return
     try:
         with connection.cursor() as cursor:
@@ -132,6 +140,10 @@ def _ping_when_idle(connection: Any, record: Any, _proxy: Any) -> None:
         connection.rollback()
     except Exception as error:
         raise DisconnectionError from error
+
+
+def _note_loss(*_: Any) -> None:
+    _Lost.at = time.monotonic()
 
 
 def _note_use(_connection: Any, record: Any) -> None:
