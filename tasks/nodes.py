@@ -6,6 +6,7 @@ lane stores it.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -209,10 +210,15 @@ def _describe_end(end: CallEnd, outcome: Outcome) -> None:
 def _fault_of_json(result: AgentResult) -> str | None:
     """Return why a result has no JSON: an agent of our own may give what no reply over a wire could hold."""
     try:
-        dumps([result.output, result.provenance]).encode()
+        text = dumps([result.output, result.provenance])
+        text.encode()
     except (TypeError, ValueError, RecursionError) as error:
         return type(error).__name__
-    return None
+    return "a NUL character" if _NUL.search(text) else None
+
+
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+"""A NUL as JSON writes it, which the database takes in no text; one backslash more only writes about it."""
 
 
 def _not_json(message: str, output: Any = None) -> Failure:

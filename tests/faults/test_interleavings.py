@@ -250,7 +250,11 @@ class Odd:
     """A value that has no JSON."""
 
 
-@pytest.mark.parametrize("value", [Odd(), {1, 2}, b"bytes", float("nan")], ids=["object", "set", "bytes", "nan"])
+@pytest.mark.parametrize(
+    "value",
+    [Odd(), {1, 2}, b"bytes", float("nan"), "\\\x00", {"\x00": 1}],
+    ids=["object", "set", "bytes", "nan", "nul", "nul in a name"],
+)
 def test_a_result_that_cannot_be_stored_is_a_failed_attempt_that_says_so(loop: Loop, value: Any) -> None:
     """Seen to fail before results were looked at: the lane broke three times and the node was called poison."""
     # Given an agent whose output holds, where no schema looks, what has no JSON
@@ -263,6 +267,12 @@ def test_a_result_that_cannot_be_stored_is_a_failed_attempt_that_says_so(loop: L
     assert {f["payload"]["reason"] for f in loop.told(run_id, "node_retry")} <= {"invalid_output"}
     assert "JSON" in loop.nodes(run_id)["left"]["error"]["message"]
     assert loop.nodes(run_id)["right"]["status"] == "completed"
+
+
+def test_a_result_that_only_writes_about_nul_is_stored(loop: Loop) -> None:
+    run_id = loop.install(make_diamond())
+    loop.agents.always("left", odd_beside("left", "\\u0000"))
+    assert loop.settle(run_id).status == "completed"
 
 
 def odd_beside(name: str, value: Any) -> Callable[[Any, CancelToken], AgentResult]:
