@@ -24,7 +24,7 @@ from planner.assembly.diagnostics import Diagnostic
 from planner.assembly.draft_prompt import Prompt, Refused
 from planner.assembly.drafts import MAX_ATTEMPTS, Drafting, Verdict, with_metadata
 from planner.plan.graph import PlanGraph
-from tasks.agents.base import AgentCancelledError, AgentError, CancelToken, InvalidReplyError, Usage
+from tasks.agents.base import AgentCancelledError, AgentError, CancelToken, InvalidReplyError, Usage, storable
 from tasks.agents.completions import Answer, ModelClient, Question
 from tasks.agents.deadline import Deadline
 from tasks.base import stopping
@@ -161,8 +161,8 @@ def _failure(error: AgentError) -> Diagnostic:
 
 def _kept(text: str) -> dict[str, str] | None:
     """Return an answer that is no JSON in a form that can be stored and shown."""
-    storable = text[:MAX_TEXT].replace("\x00", "").encode("utf-8", "replace").decode()
-    return {"text": storable} if storable else None
+    kept = storable(text[:MAX_TEXT])
+    return {"text": kept} if kept else None
 
 
 def _counts(prompt: Prompt) -> dict[str, int]:

@@ -15,6 +15,11 @@ MAX_REPLY_BYTES = 4 * 1024 * 1024
 CONNECT_SECONDS = 5.0
 
 
+def storable(text: str) -> str:
+    """Return a text from outside without what the database does not keep: NUL, and halves of surrogate pairs."""
+    return text.replace("\x00", "").encode("utf-8", "replace").decode()
+
+
 @dataclass(frozen=True, slots=True)
 class Usage:
     """What one attempt consumed: tokens, and money in the currency of the capability's price."""
@@ -46,6 +51,9 @@ class HitlAsk:
     question: str
     urgency: str | None = None
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "question", storable(self.question))
+
     def as_json(self) -> dict[str, Any]:
         body = {"kind": self.kind, "question": self.question}
         return body if self.urgency is None else {**body, "urgency": self.urgency}
@@ -75,7 +83,7 @@ class AgentError(FlexError):
         retry_after: float | None = None,
         usage: Usage | None = None,
     ) -> None:
-        super().__init__(message)
+        super().__init__(None if message is None else storable(message))
         self.retryable = type(self).retryable if retryable is None else retryable
         self.retry_after = retry_after
         self.usage = usage or Usage()

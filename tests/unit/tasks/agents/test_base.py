@@ -18,6 +18,12 @@ def test_a_question_without_urgency_has_no_such_key() -> None:
     assert HitlAsk("approval", "Publish?").as_json() == {"kind": "approval", "question": "Publish?"}
 
 
+def test_what_an_agent_says_can_be_stored() -> None:
+    told = "a\x00b\ud800c"
+    assert HitlAsk("clarify", told).question == "ab?c"
+    assert AgentRefusedError(told).message == "ab?c"
+
+
 def test_the_kind_of_error_says_whether_to_retry_unless_told_otherwise() -> None:
     assert AgentRateLimitedError("slow down").retryable
     assert not AgentRefusedError("no").retryable
