@@ -80,13 +80,16 @@ class LiveBus:
             logger.warning("live_publish_failed", error=str(error), frames=len(frames))
 
     def read(self, cursor: str, block_ms: int) -> tuple[str, list[dict[str, Any]]]:
-        """Return the frames behind `cursor` and the new cursor, waiting up to `block_ms`. Raises redis.RedisError."""
+        """Return the frames behind `cursor` and the new cursor, waiting up to `block_ms`. Raises redis.RedisError.
+
+        What another version of this service has written is passed over: the log has it.
+        """
         reply: Any = self._reading(block_ms).xread({STREAM: cursor}, count=ENTRIES_PER_READ, block=block_ms)
         frames: list[dict[str, Any]] = []
         for _stream, entries in reply or ():
             for entry_id, fields in entries:
                 cursor = entry_id.decode()
-                frames += json.loads(fields[b"frames"])
+                frames += json.loads(fields.get(b"frames", b"[]"))
         return cursor, frames
 
     def tail(self) -> str:

@@ -73,6 +73,17 @@ def test_a_reader_goes_on_behind_the_entry_that_it_has_read(bus: LiveBus, monkey
     assert told == [[1, 2, 3, 4], [5, 6, 7, 8], [9, 10]]
 
 
+def test_an_entry_of_another_version_is_passed_over(server: redis.Redis, bus: LiveBus) -> None:
+    # Given an entry of a form that is not ours, and one of ours behind it
+    server.xadd(STREAM, {"f": '{"type":"log"}'})
+    bus.publish([frame(1)])
+    # When they are read
+    cursor, frames = bus.read("0-0", 10)
+    # Then ours is there, and reading goes on behind it
+    assert [each["id"] for each in frames] == ["1"]
+    assert bus.read(cursor, 10) == (cursor, [])
+
+
 def test_a_frame_too_large_for_an_entry_is_announced(server: redis.Redis, bus: LiveBus) -> None:
     bus.publish([frame(1), frame(2, "x" * ENTRY_BYTES), frame(3)])
     _, found = bus.read("0", 10)
