@@ -31,7 +31,7 @@ KEYS_IN_ADDRESS = frozenset({"api_key", "apikey", "api-key", "access_token", "to
 
 
 class UnauthorizedError(FlexError):
-    """This server wants `Authorization: Bearer <key>` with a key that it knows."""
+    """This server wants `Authorization: Bearer <key>` with a key that it knows; `flex` takes it from FLEX_API_KEY."""
 
     code = "unauthorized"
 

@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Any
 
 import structlog
-from flask import Flask, Response, request
+from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import HTTPException
 
 from app import correlation
@@ -99,7 +99,7 @@ def answer_http_error(error: HTTPException) -> Response | HTTPException:
         return error
     headers = {k: v for k, v in error.get_headers(request.environ) if k.lower() in {"allow", "retry-after"}}
     errors = list(_argument_problems(error))
-    detail = "; ".join(f"{e['pointer']}: {e['message']}" for e in errors) or REMEDY_OF_STATUS.get(status)
+    detail = "; ".join(f"{e['pointer']}: {e['message']}" for e in errors) or _remedy(status)
     return problem(
         status,
         code_of(status),
@@ -107,6 +107,15 @@ def answer_http_error(error: HTTPException) -> Response | HTTPException:
         errors=errors,
         headers=headers,
     )
+
+
+def _remedy(status: int) -> str | None:
+    if status == 413:
+        limit = current_app.config["MAX_CONTENT_LENGTH"]
+        return (
+            f"A body may have {limit} bytes: send less, or raise FLEX_MAX_ENVELOPE_BYTES where the server is started."
+        )
+    return REMEDY_OF_STATUS.get(status)
 
 
 def answer_unexpected(error: Exception) -> Response:

@@ -63,7 +63,7 @@ def loads(text: bytes | str, *, max_depth: int = MAX_DEPTH) -> Any:
             object_pairs_hook=_read_object,
         )
     except json.JSONDecodeError as error:
-        _refuse(f"{error.msg} at line {error.lineno}, column {error.colno}", offset=error.pos)
+        _refuse(f"{_fault_of(error)} at line {error.lineno}, column {error.colno}", offset=error.pos)
     except RecursionError:
         _refuse(_too_deep(max_depth))
     problems: list[Problem] = []
@@ -91,6 +91,24 @@ def fingerprint(value: Any) -> str:
 
 def _refuse(message: str, *, offset: int | None = None) -> NoReturn:
     raise StrictJSONError([Problem("", message, "invalid_json")], offset=offset)
+
+
+def _fault_of(error: json.JSONDecodeError) -> str:
+    """Return what the parser found, or what it means where that is plain to see, and the remedy."""
+    before, found = error.doc[: error.pos].rstrip(), error.doc[error.pos : error.pos + 1]
+    if not before and not found:
+        return "there is no text: send a JSON document; one is expected"
+    if not found:
+        return f"the text ends too soon: close what is open; {_lowered(error.msg)}"
+    if before.endswith(",") and found in {"}", "]"}:
+        return f"a comma stands before the closing {found}: take it out; {_lowered(error.msg)}"
+    if found == "'":
+        return f"a text stands in single quotes: JSON wants double ones; {_lowered(error.msg)}"
+    return error.msg
+
+
+def _lowered(text: str) -> str:
+    return text[:1].lower() + text[1:]
 
 
 def _decode(raw: bytes | bytearray | memoryview) -> str:

@@ -86,7 +86,8 @@ def follow_events(socket: Socket) -> None:
         busy = isinstance(error, LimitError | DatabaseUnavailableError)
         socket.send(mark("error", **document_of(error)))
         socket.close(TOO_SLOW if busy else REFUSED, error.code)
-    except ConnectionClosed:
+    except (ConnectionClosed, ConnectionError):
+        # Whoever goes away does so as it likes: with a farewell, or with frames that it has not read.
         return
     except Exception:
         # The connection is no longer one that a reply could be written to.

@@ -83,6 +83,8 @@ def list_keys(*, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"data": documents, "nextCursor": None}, indent=2))
         return
+    if not documents:
+        note("There is no key; `flex keys create` makes one.")
     names = ("prefix", "state", "label", "scopes", "tenant", "created", "expires", "used")
     rows = (
         (

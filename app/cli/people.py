@@ -10,6 +10,7 @@ from rich.console import Console
 
 from app.cli.display import simple_table
 from app.cli.files import JsonFile, json_option
+from app.cli.target import note as say
 from app.cli.target import running_server, url_option
 
 note_option = click.option("--note", help="A remark that is kept with the answer.")
@@ -25,6 +26,8 @@ def inbox(url: str | None, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(waiting, ensure_ascii=False, indent=2))
         return
+    if not waiting:
+        say("Nothing waits for a person.")
     requests = [entry["pendingRequest"] for entry in waiting]
     rows = ((r["id"], r["pendingNodeId"] or "", _choices(r), r["payload"]["question"]) for r in requests)
     simple_table(("request", "node", "answers", "question"), rows, Console(highlight=False))

@@ -16,6 +16,7 @@ from app.cli.display import RunView, error_lines, output_lines, plan_lines, simp
 from app.cli.explain import explanation_lines, explanation_tree
 from app.cli.files import JsonFile, json_option
 from app.cli.target import any_server, running_server, url_option
+from app.cli.target import note as say
 from app.client import ClientError, FlexClient, Frame
 
 EXIT_CODES = {"completed": 0, "failed": 1, "cancelled": 1, "waiting": 3}
@@ -99,8 +100,11 @@ def cancel(run_id: str | None, note: str | None, url: str | None, *, every: bool
     with running_server(url) as client:
         if run_id:
             click.echo(f"{run_id} {client.cancel(run_id, note)['status']}")
-        for one in _open_runs(client) if every else ():
+        open_runs = list(_open_runs(client)) if every else []
+        for one in open_runs:
             click.echo(f"{one} {_cancelled_if_open(client, one, note)}")
+        if every and not open_runs:
+            say("No run is open.")
 
 
 @click.command()

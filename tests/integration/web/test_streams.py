@@ -269,6 +269,8 @@ def test_a_chunked_body_over_the_limit_is_refused(web_server: WebServer) -> None
     )
     assert reply.status_code == 413
     assert reply.json()["code"] == "payload_too_large"
+    assert "1048576 bytes" in reply.json()["detail"]
+    assert "FLEX_MAX_ENVELOPE_BYTES" in reply.json()["detail"]
 
 
 def test_a_preflight_and_a_stream_are_open_to_the_allowed_origin(web_server: WebServer, new_run: str) -> None:

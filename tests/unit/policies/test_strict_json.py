@@ -72,6 +72,25 @@ def test_texts_that_are_no_utf8_json_are_refused_with_an_offset(raw):
     assert caught.value.offset is not None
 
 
+@pytest.mark.parametrize(
+    ("raw", "told"),
+    [
+        ("", "there is no text"),
+        (" \n", "there is no text"),
+        ('{"a": 1,}', "a comma stands before the closing }: take it out"),
+        ("[1, ]", "a comma stands before the closing ]: take it out"),
+        ('{"a": [1', "the text ends too soon: close what is open"),
+        ("{'a': 1}", "a text stands in single quotes: JSON wants double ones"),
+        ("{a: 1}", "Expecting property name enclosed in double quotes at line 1, column 2"),
+    ],
+)
+def test_a_text_that_is_no_json_is_told_its_remedy(raw, told):
+    with pytest.raises(StrictJSONError) as caught:
+        loads(raw)
+    assert told in caught.value.message
+    assert "at line " in caught.value.message
+
+
 @pytest.mark.parametrize("depth", [65, 20_000])
 def test_nesting_beyond_the_limit_is_refused(depth):
     with pytest.raises(StrictJSONError, match="nested deeper than 64"):
